@@ -1,0 +1,180 @@
+//! What an operator can set, each by an environment variable with a default.
+
+use std::str::FromStr as _;
+
+use crate::phone::Region;
+use crate::store::Budget;
+
+/// The configuration. Each field names its variable; the README's table has one row for each.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `DEFAULT_REGION` (`KR`): where a national phone number is, as ISO 3166-1 alpha-2.
+    pub default_region: Region,
+    /// `SERVICE_NAME` (`Ably`): who the SMS says it is from; 1 to 20 characters.
+    pub service_name: String,
+    /// `CODE_SECONDS` (300): how long a code can be used, in seconds.
+    pub code_seconds: i64,
+    /// `VERIFIED_SECONDS` (600): how long a verified session can be used, in seconds.
+    pub verified_seconds: i64,
+    /// `TRIES_PER_SESSION` (5): how many codes a session may try.
+    pub tries_per_session: u32,
+    /// `FAILED_TRIES_PER_PHONE_PER_DAY` (20): how many wrong codes a phone may get in 24 hours.
+    pub failed_tries_per_phone_per_day: u32,
+    /// `SECONDS_BETWEEN_SENDS` (60): a phone's cool-down between two codes, in seconds.
+    pub seconds_between_sends: i64,
+    /// `SENDS_PER_PHONE_PER_HOUR` (5): how many codes a phone may get in an hour.
+    pub sends_per_phone_per_hour: u32,
+    /// `SENDS_PER_PHONE_PER_DAY` (10): how many codes a phone may get in 24 hours.
+    pub sends_per_phone_per_day: u32,
+    /// `BCRYPT_COST` (12): the binary logarithm of bcrypt's rounds.
+    pub bcrypt_cost: u32,
+    /// `TOKEN_ISSUER` (`ably`): the `iss` of the tokens.
+    pub token_issuer: String,
+    /// `TOKEN_AUDIENCE` (`ably`): the `aud` of the tokens.
+    pub token_audience: String,
+    /// `ACCESS_TOKEN_SECONDS` (900): how long an access token is valid, in seconds.
+    pub access_token_seconds: i64,
+    /// `REFRESH_TOKEN_SECONDS` (2592000, 30 days): how long a refresh token is valid, in seconds.
+    pub refresh_token_seconds: i64,
+}
+
+/// A variable that is missing or bad. Says which one and what it must be, never what it was.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{variable} {must}")]
+pub struct ConfigError {
+    /// The variable's name.
+    pub variable: &'static str,
+    /// What is wrong with it.
+    pub must: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            default_region: Region::KR,
+            service_name: "Ably".to_owned(),
+            code_seconds: 300,
+            verified_seconds: 600,
+            tries_per_session: 5,
+            failed_tries_per_phone_per_day: 20,
+            seconds_between_sends: 60,
+            sends_per_phone_per_hour: 5,
+            sends_per_phone_per_day: 10,
+            bcrypt_cost: 12,
+            token_issuer: "ably".to_owned(),
+            token_audience: "ably".to_owned(),
+            access_token_seconds: 900,
+            refresh_token_seconds: 30 * 24 * 60 * 60,
+        }
+    }
+}
+
+impl Config {
+    /// Reads the process's environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with the first variable that is out of its bounds.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::read(&|variable| std::env::var(variable).ok())
+    }
+
+    fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let default = Self::default();
+        let text = |name, default: String| match variable(name) {
+            None => Ok(default),
+            Some(value) if value.trim().is_empty() => {
+                Err(ConfigError { variable: name, must: "must not be empty".into() })
+            }
+            Some(value) => Ok(value),
+        };
+        let number = |name, default: i64, least: i64, most: i64| match variable(name) {
+            None => Ok(default),
+            Some(value) => value.parse().ok().filter(|value| (least..=most).contains(value)).ok_or_else(|| {
+                ConfigError { variable: name, must: format!("must be a whole number from {least} to {most}") }
+            }),
+        };
+        let count = |name, default: u32, least: u32, most: u32| {
+            number(name, default.into(), least.into(), most.into()).map(|value| u32::try_from(value).unwrap_or(most))
+        };
+
+        let region = text("DEFAULT_REGION", "KR".to_owned())?;
+        let service_name = text("SERVICE_NAME", default.service_name)?;
+        // Longer, and the text of an SMS would no longer fit one segment.
+        if service_name.chars().count() > 20 || service_name.chars().any(|c| c.is_control() || c.len_utf16() > 1) {
+            let must = "must have 1 to 20 characters, and no emoji".to_owned();
+            return Err(ConfigError { variable: "SERVICE_NAME", must });
+        }
+        Ok(Self {
+            default_region: Region::from_str(&region).map_err(|_| ConfigError {
+                variable: "DEFAULT_REGION",
+                must: "must be a country, as two capital letters".to_owned(),
+            })?,
+            service_name,
+            code_seconds: number("CODE_SECONDS", default.code_seconds, 60, 600)?,
+            verified_seconds: number("VERIFIED_SECONDS", default.verified_seconds, 60, 3600)?,
+            tries_per_session: count("TRIES_PER_SESSION", default.tries_per_session, 1, 10)?,
+            failed_tries_per_phone_per_day: count(
+                "FAILED_TRIES_PER_PHONE_PER_DAY",
+                default.failed_tries_per_phone_per_day,
+                1,
+                100,
+            )?,
+            seconds_between_sends: number("SECONDS_BETWEEN_SENDS", default.seconds_between_sends, 1, 3600)?,
+            sends_per_phone_per_hour: count("SENDS_PER_PHONE_PER_HOUR", default.sends_per_phone_per_hour, 1, 100)?,
+            sends_per_phone_per_day: count("SENDS_PER_PHONE_PER_DAY", default.sends_per_phone_per_day, 1, 100)?,
+            // OWASP asks for at least 10; at 16 a hash takes seconds.
+            bcrypt_cost: count("BCRYPT_COST", default.bcrypt_cost, 10, 16)?,
+            token_issuer: text("TOKEN_ISSUER", default.token_issuer)?,
+            token_audience: text("TOKEN_AUDIENCE", default.token_audience)?,
+            access_token_seconds: number("ACCESS_TOKEN_SECONDS", default.access_token_seconds, 60, 86_400)?,
+            refresh_token_seconds: number("REFRESH_TOKEN_SECONDS", default.refresh_token_seconds, 3600, 7_776_000)?,
+        })
+    }
+
+    /// How often a phone may get a code.
+    #[must_use]
+    pub fn sends(&self) -> Budget {
+        Budget::new([
+            (1, self.seconds_between_sends),
+            (self.sends_per_phone_per_hour, 60 * 60),
+            (self.sends_per_phone_per_day, 24 * 60 * 60),
+        ])
+    }
+
+    /// How often a phone may get a code wrong.
+    #[must_use]
+    pub fn failed_tries(&self) -> Budget {
+        Budget::new([(self.failed_tries_per_phone_per_day, 24 * 60 * 60)])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(name: &str, value: &str) -> Result<Config, ConfigError> {
+        Config::read(&|variable| (variable == name).then(|| value.to_owned()))
+    }
+
+    #[test]
+    fn reads_what_is_set() {
+        let config = with("CODE_SECONDS", "120").unwrap();
+        assert_eq!((config.code_seconds, config.verified_seconds), (120, 600));
+        assert_eq!(with("DEFAULT_REGION", "JP").unwrap().default_region, Region::JP);
+    }
+
+    #[test]
+    fn says_which_variable_is_bad_and_not_its_value() {
+        assert_eq!(
+            with("BCRYPT_COST", "9").unwrap_err().to_string(),
+            "BCRYPT_COST must be a whole number from 10 to 16"
+        );
+        assert_eq!(
+            with("TRIES_PER_SESSION", "many").unwrap_err().to_string(),
+            "TRIES_PER_SESSION must be a whole number from 1 to 10"
+        );
+        assert!(with("DEFAULT_REGION", "Korea").is_err());
+        assert!(with("SERVICE_NAME", &"a".repeat(21)).is_err());
+        assert!(with("TOKEN_ISSUER", "").is_err());
+    }
+}

@@ -1,0 +1,253 @@
+//! Passwords and their bcrypt hashes.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::LazyLock;
+
+use unicode_normalization::UnicodeNormalization as _;
+use zeroize::Zeroizing;
+
+use crate::config::Config;
+use crate::phone::Phone;
+use crate::value::{Invalid, Value};
+
+/// NIST SP 800-63B, 5.1.1.2.
+const MIN_CHARACTERS: usize = 8;
+/// bcrypt reads no more. Its crate hashes 72 bytes whole (`hash`), though `non_truncating_hash`
+/// refuses them.
+const MAX_BYTES: usize = 72;
+/// The commonest passwords of at least [`MIN_CHARACTERS`], in lower case, a line each.
+/// Made from lists under the licences in `common-passwords.LICENSE`.
+const COMMON: &str = include_str!("common-passwords.txt");
+
+/// A new password: at least 8 characters, at most 72 bytes in UTF-8, none of the commonest. Kept in
+/// NFC (RFC 8265, `OpaqueString`), so that every keyboard spells it alike. Wiped on drop.
+pub struct Password(Zeroizing<String>);
+
+/// A password that somebody gives to log in; it need not obey the rules for new ones. Wiped on drop.
+pub struct Attempt(Zeroizing<String>);
+
+/// A bcrypt hash in its usual form, `$2b$12$…`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(String);
+
+impl Password {
+    /// Says no to a password that holds the user's e-mail, phone or name. Parts of less than three
+    /// bytes are passed over: they stand in too many passwords.
+    ///
+    /// # Errors
+    /// [`Invalid`], if the password holds one of them.
+    pub fn is_not_personal(
+        &self,
+        email: Option<&str>,
+        phone: Option<&Phone>,
+        name: Option<&str>,
+    ) -> Result<(), Invalid> {
+        let lower = Zeroizing::new(self.0.to_lowercase());
+        let email = email.map(str::to_lowercase).unwrap_or_default();
+        let name = name.map(str::to_lowercase).unwrap_or_default();
+        let local_part = email.split('@').next().unwrap_or_default();
+        let joined: String = name.split_whitespace().collect();
+        let holds_word = [email.as_str(), local_part, joined.as_str()]
+            .into_iter()
+            .chain(name.split_whitespace())
+            .any(|word| word.len() >= 3 && lower.contains(word));
+
+        let digits: Zeroizing<String> = Zeroizing::new(lower.chars().filter(char::is_ascii_digit).collect());
+        let holds_phone = phone.is_some_and(|phone| digits.contains(phone.national_digits()));
+        if holds_word || holds_phone { Err(Invalid("must not hold your e-mail, phone or name")) } else { Ok(()) }
+    }
+
+    /// Hashes the password, with a new salt; `cost` is the binary logarithm of the rounds.
+    ///
+    /// # Errors
+    /// [`bcrypt::BcryptError`], if the cost is out of bcrypt's bounds or the system gives no salt.
+    pub fn hash(&self, cost: u32) -> Result<PasswordHash, bcrypt::BcryptError> {
+        bcrypt::hash(self.0.as_bytes(), cost).map(PasswordHash)
+    }
+}
+
+impl Value for Password {
+    fn parse(text: &str, _: &Config) -> Result<Self, Invalid> {
+        // Before any work, so that a long text costs nothing. NFC makes no text three times shorter.
+        if text.len() > 3 * MAX_BYTES {
+            return Err(Invalid("must have at most 72 bytes in UTF-8"));
+        }
+        let password = Zeroizing::new(text.nfc().collect::<String>());
+        if password.chars().count() < MIN_CHARACTERS {
+            return Err(Invalid("must have at least 8 characters"));
+        }
+        if password.len() > MAX_BYTES {
+            return Err(Invalid("must have at most 72 bytes in UTF-8"));
+        }
+        // bcrypt repeats its key, with a NUL between: a NUL inside would let two passwords be one.
+        if password.chars().any(char::is_control) {
+            return Err(Invalid("must not hold control characters"));
+        }
+        static COMMONEST: LazyLock<HashSet<&str>> = LazyLock::new(|| COMMON.lines().collect());
+        if COMMONEST.contains(Zeroizing::new(password.to_lowercase()).as_str()) {
+            return Err(Invalid("is one of the commonest passwords: choose another"));
+        }
+        Ok(Self(password))
+    }
+}
+
+impl Attempt {
+    /// Whether this is the password of `hash`. With no hash (no such user), or with a password that
+    /// nobody can have, it does the same work at `cost` and answers no.
+    #[must_use]
+    pub fn matches(&self, hash: Option<&PasswordHash>, cost: u32) -> bool {
+        let possible = self.0.len() <= MAX_BYTES && !self.0.contains('\0');
+        let (Some(hash), true) = (hash, possible) else {
+            let nobodys = format!("$2b${cost:02}${}", ".".repeat(53));
+            let _ = bcrypt::verify("", &nobodys);
+            return false;
+        };
+        bcrypt::verify(self.0.as_bytes(), &hash.0).unwrap_or(false)
+    }
+}
+
+impl Value for Attempt {
+    fn parse(text: &str, _: &Config) -> Result<Self, Invalid> {
+        if text.is_empty() {
+            return Err(Invalid("is required"));
+        }
+        Ok(Self(Zeroizing::new(text.nfc().collect())))
+    }
+}
+
+impl PasswordHash {
+    /// The hash as it is stored.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A hash that was stored.
+    #[must_use]
+    pub fn stored(hash: String) -> Self {
+        Self(hash)
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(***)")
+    }
+}
+
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Attempt(***)")
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash(***)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parse(text: &str) -> Result<Password, &'static str> {
+        Password::parse(text, &Config::default()).map_err(|invalid| invalid.0)
+    }
+
+    fn attempt(text: &str) -> Attempt {
+        Attempt::parse(text, &Config::default()).unwrap()
+    }
+
+    #[test]
+    fn has_bounds() {
+        assert!(parse("한국어비밀번호").is_err(), "seven characters");
+        assert!(parse("한국어비밀번호야").is_ok(), "eight");
+        assert!(parse(&"x1".repeat(36)).is_ok(), "72 bytes");
+        assert!(parse(&format!("{}é", "x1".repeat(35))).is_ok(), "72 bytes, the last two one character");
+        assert!(parse(&"x1".repeat(37)).is_err());
+        assert!(parse(&"가".repeat(25)).is_err(), "75 bytes");
+        assert!(parse("passw\0rd-and-more").is_err());
+    }
+
+    #[test]
+    fn all_72_bytes_count() {
+        let (long, other) = ("x1".repeat(36), format!("{}y", "x1".repeat(36).split_at(71).0));
+        let hash = parse(&long).unwrap().hash(4).unwrap();
+        assert!(attempt(&long).matches(Some(&hash), 4));
+        assert!(!attempt(&other).matches(Some(&hash), 4), "differs in byte 72");
+        assert!(!attempt(&format!("{long}z")).matches(Some(&hash), 4), "is longer");
+    }
+
+    #[test]
+    fn the_commonest_are_refused() {
+        for text in ["password1", "PassWord1", "1234567890", "qwertyuiop", "iloveyou1"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+        assert!(parse("correct horse battery").is_ok());
+        assert!(COMMON.lines().count() >= 10_000);
+        assert!(COMMON.lines().all(|line| line.chars().count() >= MIN_CHARACTERS && line == line.to_lowercase()));
+    }
+
+    #[test]
+    fn the_personal_are_refused() {
+        let config = Config::default();
+        let phone = Phone::parse("010-1234-5678", &config).unwrap();
+        let check = |text: &str| {
+            parse(text).unwrap().is_not_personal(Some("Minji@example.com"), Some(&phone), Some("Kim Min-a"))
+        };
+        for text in [
+            "xMINJI1990",
+            "minji@example.com",
+            "my 01012345678!",
+            "010-1234-5678",
+            "+82 10 1234 5678",
+            "kimmin-a99",
+            "x-min-a-x",
+        ] {
+            assert!(check(text).is_err(), "{text}");
+        }
+        assert!(check("correct horse battery").is_ok());
+        let short = parse("correct horse battery").unwrap().is_not_personal(Some("co@example.com"), None, Some("O Re"));
+        assert!(short.is_ok(), "two letters stand in too many passwords");
+    }
+
+    #[test]
+    fn every_keyboard_spells_it_alike() {
+        let hash = parse("pâssphrase").unwrap().hash(4).unwrap();
+        assert!(attempt("pa\u{302}ssphrase").matches(Some(&hash), 4));
+    }
+
+    #[test]
+    fn nobody_matches_nothing() {
+        assert!(!attempt("correct horse battery").matches(None, 4));
+        assert!(!attempt("correct horse battery").matches(Some(&PasswordHash::stored("broken".into())), 4));
+    }
+
+    #[test]
+    fn debug_shows_nothing() {
+        let password = parse("correct horse battery").unwrap();
+        assert_eq!(
+            format!("{password:?} {:?} {:?}", attempt("secret"), password.hash(4).unwrap()),
+            "Password(***) Attempt(***) PasswordHash(***)"
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn what_is_taken_is_whole(text in r"\PC{0,80}") {
+            if let Ok(password) = parse(&text) {
+                prop_assert!(password.0.chars().count() >= 8 && password.0.len() <= 72);
+                let hash = password.hash(4).unwrap();
+                prop_assert!(attempt(&text).matches(Some(&hash), 4));
+                let longer = format!("{text}.");
+                prop_assert!(!attempt(&longer).matches(Some(&hash), 4));
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Ably's backend for a laptop: users and sessions in SQLite, SMS in an outbox instead of on the
+//! air, and a signing key in a file. Everything is kept in one folder; delete it to start afresh.
+//!
+//! The folder is `LOCAL_DIR`, by default `target/local` of the workspace: `cargo lambda watch`
+//! restarts the functions at every write to a file that git does not ignore.
+
+mod outbox;
+mod sqlite;
+
+use std::error::Error;
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use shared::App;
+use shared::clock::{Clock, SystemClock};
+use shared::config::Config;
+use shared::sms_auth::AuthCode;
+use shared::token::KeySet;
+
+pub use outbox::{Message, Outbox};
+pub use sqlite::SqliteStore;
+
+/// Connects a local function; its keys too if it `handles_tokens`.
+///
+/// # Errors
+/// If a variable is bad, or the folder can't be used; and on AWS, where nothing of this may run.
+#[expect(clippy::unused_async, reason = "as the other backend's")]
+pub async fn connect(handles_tokens: bool) -> Result<App, Box<dyn Error + Send + Sync>> {
+    // Only real Lambda sets both; `cargo lambda watch` sets neither.
+    if std::env::var_os("AWS_LAMBDA_INITIALIZATION_TYPE").is_some() && std::env::var_os("LAMBDA_TASK_ROOT").is_some() {
+        return Err("this is a local build, and no account may live in it: deploy with `sam build`".into());
+    }
+    let folder = folder();
+    fs::create_dir_all(&folder)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    Ok(App {
+        config: Config::from_env()?,
+        store: Box::new(SqliteStore::open(&folder.join("ably.db"))?),
+        sms: Box::new(outbox(clock.clone())?.in_the_terminal()),
+        keys: if handles_tokens { keys(&folder.join("signing-keys.json"))? } else { KeySet::default() },
+        clock,
+        new_code: AuthCode::generate,
+    })
+}
+
+/// The outbox of the local run.
+///
+/// # Errors
+/// If the folder can't be used.
+pub fn outbox(clock: Arc<dyn Clock>) -> Result<Outbox, Box<dyn Error + Send + Sync>> {
+    Ok(Outbox::open(&folder().join("outbox.db"), clock)?)
+}
+
+fn folder() -> PathBuf {
+    std::env::var_os("LOCAL_DIR")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/local"), PathBuf::from)
+}
+
+/// Reads the key set, made on the first run. Functions that start at once agree on one: a link is
+/// made only where there is none.
+fn keys(file: &Path) -> Result<KeySet, Box<dyn Error + Send + Sync>> {
+    if !file.exists() {
+        let mine = file.with_extension(std::process::id().to_string());
+        fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&mine)?
+            .write_all(KeySet::generate()?.as_bytes())?;
+        let linked = fs::hard_link(&mine, file);
+        fs::remove_file(&mine)?;
+        match linked {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error.into()),
+            _ => {}
+        }
+    }
+    Ok(KeySet::read(&fs::read_to_string(file)?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_that_start_at_once_agree_on_one_key() {
+        let folder = std::env::temp_dir().join(format!("ably-keys-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("signing-keys.json");
+        let first = format!("{:?}", keys(&file).unwrap());
+        assert_eq!(format!("{:?}", keys(&file).unwrap()), first);
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -1,0 +1,61 @@
+//! Ably's endpoints. Each is a Lambda function of its own, and its whole story stands in one file:
+//! what it is asked, what it answers, how, and its tests. Only [`serve`] knows Lambda.
+//!
+//! To add one: a file here with an `ENDPOINT`, a line in [`ENDPOINTS`], a bin of its name in
+//! `src/bin`, a route in the root `Cargo.toml` and a function in `template.yaml`. The test
+//! `routes` names what was forgotten.
+
+pub mod email_duplicate_check;
+#[cfg(feature = "local")]
+pub mod local_outbox;
+pub mod login;
+pub mod password;
+pub mod phone_duplicate_check;
+pub mod profile;
+pub mod request;
+pub mod response;
+#[cfg(feature = "aws")]
+pub mod rotate_keys;
+pub mod serve;
+pub mod signup;
+pub mod sms_auth_send;
+pub mod sms_auth_verify;
+#[cfg(test)]
+mod testing;
+
+use std::pin::Pin;
+
+use shared::App;
+use shared::error::ApiError;
+
+pub use request::Request;
+pub use response::Response;
+pub use serve::serve;
+
+/// An endpoint: how it is reached, and what answers.
+#[derive(Clone, Copy)]
+pub struct Endpoint {
+    /// The name of the function, and of its bin.
+    pub name: &'static str,
+    /// Its routes, each a method and a path.
+    pub routes: &'static [(&'static str, &'static str)],
+    /// Whether it issues or verifies tokens, and so is given the keys.
+    pub handles_tokens: bool,
+    /// Its handler.
+    pub handle: for<'a> fn(&'a App, Request) -> Answer<'a>,
+}
+
+/// What a handler comes to.
+pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<Response, ApiError>> + Send + 'a>>;
+
+/// Every endpoint that is deployed.
+pub const ENDPOINTS: &[Endpoint] = &[
+    email_duplicate_check::ENDPOINT,
+    phone_duplicate_check::ENDPOINT,
+    sms_auth_send::ENDPOINT,
+    sms_auth_verify::ENDPOINT,
+    signup::ENDPOINT,
+    login::ENDPOINT,
+    profile::ENDPOINT,
+    password::ENDPOINT,
+];

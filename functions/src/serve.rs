@@ -1,0 +1,87 @@
+//! The only file that knows Lambda: connects once, reads the request, calls the handler, answers.
+
+use lambda_http::{Body, Error, RequestExt as _, service_fn};
+use shared::App;
+use shared::error::ApiError;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use zeroize::Zeroizing;
+
+// The one place that chooses the backend.
+#[cfg(not(any(feature = "aws", feature = "local")))]
+compile_error!("choose a backend: the feature `aws` or `local`");
+#[cfg(all(feature = "local", not(feature = "aws")))]
+use local as backend;
+#[cfg(feature = "aws")]
+use shared::aws as backend;
+
+use crate::{Endpoint, Request, Response};
+
+/// Runs `endpoint` as a Lambda function, until Lambda ends it.
+///
+/// # Errors
+/// If the configuration is bad or the backend can't be reached, and if the Lambda runtime fails.
+pub async fn serve(endpoint: Endpoint) -> Result<(), Error> {
+    log_to_stdout();
+    let app = backend::connect(endpoint.handles_tokens).await.inspect_err(|error| {
+        tracing::error!(function = endpoint.name, cause = %error, "the function can't start");
+    })?;
+    lambda_http::run(service_fn(|event| answer(endpoint, &app, event))).await
+}
+
+/// Answers one event; an error too is an answer.
+///
+/// # Errors
+/// If the answer can't be told in HTTP; the handlers' answers always can.
+pub async fn answer(
+    endpoint: Endpoint,
+    app: &App,
+    event: lambda_http::Request,
+) -> Result<lambda_http::Response<String>, Error> {
+    let response = (endpoint.handle)(app, read(event)).await.unwrap_or_else(|error| {
+        log(endpoint, &error);
+        Response::from(&error)
+    });
+    let mut answer = lambda_http::Response::builder().status(response.status);
+    for (name, value) in &response.headers {
+        answer = answer.header(*name, value);
+    }
+    Ok(answer.body(response.body.to_string())?)
+}
+
+fn read(event: lambda_http::Request) -> Request {
+    let query = event.query_string_parameters_ref().into_iter().flat_map(|query| query.iter());
+    let authorization = event.headers().get("authorization").and_then(|value| value.to_str().ok());
+    Request {
+        query: query.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        authorization: authorization.map(|value| Zeroizing::new(value.to_owned())),
+        body: (event.method() != "GET").then(|| match event.into_body() {
+            Body::Text(text) => text.into_bytes(),
+            Body::Binary(bytes) => bytes,
+            _ => Vec::new(),
+        }),
+    }
+}
+
+/// Logs what went wrong, once. No cause holds a value of the request or of the store.
+fn log(endpoint: Endpoint, error: &ApiError) {
+    let (status, _, error_code) = error.code();
+    let cause = std::error::Error::source(error).map(ToString::to_string);
+    if status >= 500 {
+        tracing::error!(function = endpoint.name, status, error_code, cause, "failed");
+    } else {
+        tracing::info!(function = endpoint.name, status, error_code, "refused");
+    }
+}
+
+/// JSON lines. Of the libraries, warnings only, whatever the level: their finer logs hold requests.
+fn log_to_stdout() {
+    let level =
+        std::env::var("AWS_LAMBDA_LOG_LEVEL").ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
+    let ours = ["functions", "local", "shared"].map(|target| (target, level));
+    tracing_subscriber::registry()
+        .with(tracing_subscriber::fmt::layer().json().flatten_event(true).with_span_list(false))
+        .with(Targets::new().with_default(LevelFilter::WARN).with_targets(ours))
+        .init();
+}

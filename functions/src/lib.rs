@@ -14,8 +14,6 @@ pub mod phone_duplicate_check;
 pub mod profile;
 pub mod request;
 pub mod response;
-#[cfg(feature = "aws")]
-pub mod rotate_keys;
 pub mod serve;
 pub mod signup;
 pub mod sms_auth_send;

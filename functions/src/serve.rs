@@ -30,6 +30,24 @@ pub async fn serve(endpoint: Endpoint) -> Result<(), Error> {
     lambda_http::run(service_fn(|event| answer(endpoint, &app, event))).await
 }
 
+/// Runs the rotation of the signing keys, which Secrets Manager calls.
+///
+/// # Errors
+/// If the Lambda runtime fails.
+#[cfg(feature = "aws")]
+pub async fn serve_rotation() -> Result<(), Error> {
+    use lambda_http::lambda_runtime::{self, LambdaEvent};
+
+    log_to_stdout();
+    let sdk = &backend::sdk_config().await;
+    let rotate = async |event: LambdaEvent<backend::Rotation>| {
+        backend::rotate_keys(sdk, &event.payload).await.inspect_err(|error| {
+            tracing::error!(function = "rotate-keys", cause = %error, "failed");
+        })
+    };
+    lambda_runtime::run(service_fn(rotate)).await
+}
+
 /// Answers one event; an error too is an answer.
 ///
 /// # Errors

@@ -97,7 +97,7 @@ mod tests {
         let (session, code) = world.send("01012345678", None).await;
         world.clock.advance(300);
         verify(&world, &session, "01012345678", &code).await.is(401, "SMS__AUTH_CODE_TIMEOUT");
-        world.clock.advance(600);
+        world.clock.advance(300);
         verify(&world, &session, "01012345678", &code).await.is(404, "SMS__SESSION_NOT_FOUND");
     }
 
@@ -111,7 +111,7 @@ mod tests {
                 .is(401, "SMS__AUTH_CODE_NOT_MATCHED");
         }
         verify(&world, &session, "01087654321", &code).await.is(401, "SMS__AUTH_CODE_NOT_MATCHED");
-        verify(&world, &session, "01012345678", &code).await.is_retry_after(429, "SMS__TOO_MANY_ATTEMPTS", 900);
+        verify(&world, &session, "01012345678", &code).await.is_retry_after(429, "SMS__TOO_MANY_ATTEMPTS", 600);
     }
 
     #[tokio::test]

@@ -135,7 +135,7 @@ mod tests {
         assert!(key(&of(234)).is_some());
         assert!(key(&of(250)).is_none());
         // In DNS's spelling it is too long, though not in the user's.
-        assert!(key(&format!("minji@{}.kr", vec!["안녕하세요반갑습니다"; 7].join("."))).is_none());
+        assert!(key(&format!("minji@{}.kr", ["안녕하세요반갑습니다"; 7].join("."))).is_none());
     }
 
     #[test]

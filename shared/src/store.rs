@@ -90,6 +90,15 @@ pub struct Session {
     pub sent_at: i64,
 }
 
+impl Session {
+    /// When it is gone, if it is not verified: it outlives its code, as long again, so that who
+    /// comes too late can be told so.
+    #[must_use]
+    pub fn expires_at(&self, config: &Config) -> i64 {
+        self.sent_at + 2 * config.code_seconds
+    }
+}
+
 /// What became of [`Store::open_session`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opened {

@@ -83,15 +83,25 @@ enum TokenUse {
 }
 
 impl KeySet {
-    /// A new set of one new RSA-2048 key, as it is kept: JSON for [`KeySet::read`].
+    /// A set of one new RSA-2048 key, as it is kept: JSON for [`KeySet::read`].
     ///
     /// # Errors
     /// [`KeyError::NotMade`], if the system makes no key.
     pub fn generate() -> Result<Zeroizing<String>, KeyError> {
+        Self::rotate(r#"{"keys":[]}"#)
+    }
+
+    /// The set `json` with a new key, which signs from now on. The former one still verifies.
+    ///
+    /// # Errors
+    /// [`KeyError`], if `json` is no key set, or the system makes no key.
+    pub fn rotate(json: &str) -> Result<Zeroizing<String>, KeyError> {
+        let mut set: StoredKeySet = serde_json::from_str(json).map_err(|_| KeyError::NoKeySet)?;
         let pair = rsa::KeyPair::generate(rsa::KeySize::Rsa2048).map_err(|_| KeyError::NotMade)?;
         let der: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| KeyError::NotMade)?;
-        let key = StoredKey { kid: kid(&pair), private_key: Zeroizing::new(STANDARD.encode(der.as_ref())) };
-        serde_json::to_string(&StoredKeySet { keys: vec![key] }).map(Zeroizing::new).map_err(|_| KeyError::NotMade)
+        set.keys.insert(0, StoredKey { kid: kid(&pair), private_key: Zeroizing::new(STANDARD.encode(der.as_ref())) });
+        set.keys.truncate(2);
+        serde_json::to_string(&set).map(Zeroizing::new).map_err(|_| KeyError::NotMade)
     }
 
     /// Reads a set as it is kept.
@@ -163,6 +173,14 @@ impl KeySet {
     }
 }
 
+impl Tokens {
+    /// The access token.
+    #[must_use]
+    pub fn access_token(&self) -> &str {
+        &self.access_token
+    }
+}
+
 impl Key {
     fn read(stored: StoredKey) -> Result<Self, KeyError> {
         let der = STANDARD.decode(stored.private_key.as_bytes()).map(Zeroizing::new).map_err(|_| KeyError::NoKey)?;
@@ -204,5 +222,56 @@ impl fmt::Debug for Key {
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Tokens(***)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rotated_set_signs_with_the_new_key_and_verifies_with_both() {
+        let (config, user) = (Config::default(), UserId::generate(0));
+        let first = KeySet::generate().unwrap();
+        let second = KeySet::rotate(&first).unwrap();
+        let third = KeySet::rotate(&second).unwrap();
+        let [first, second, third] = [first, second, third].map(|json| KeySet::read(&json).unwrap());
+        let issue = |keys: &KeySet| keys.issue(user, &config, 1000).unwrap().access_token;
+        let verifies = |keys: &KeySet, token: &str| keys.verify_access(token, &config, 1000).is_ok_and(|id| id == user);
+        assert!(verifies(&second, &issue(&first)) && verifies(&second, &issue(&second)));
+        assert!(!verifies(&first, &issue(&second)), "it does not know the key");
+        assert!(!verifies(&third, &issue(&first)), "it has forgotten the key");
+    }
+
+    #[test]
+    fn what_is_no_key_set_is_refused_and_not_shown() {
+        for json in ["", "secret", r#"{"keys":[]}"#, r#"{"keys":[{"kid":"a","private_key":"secret"}]}"#] {
+            let error = KeySet::read(json).unwrap_err();
+            assert!(!format!("{error:?} {error}").contains("secret"));
+        }
+    }
+
+    #[test]
+    fn tokens_hold_the_claims_of_the_contract() {
+        let config = Config::default();
+        let (keys, user) = (KeySet::read(&KeySet::generate().unwrap()).unwrap(), UserId::generate(0));
+        let tokens = keys.issue(user, &config, 1000).unwrap();
+        for (token, token_use, exp) in
+            [(&tokens.access_token, "access", 1900), (&tokens.refresh_token, "refresh", 2_593_000)]
+        {
+            let part = |n| URL_SAFE_NO_PAD.decode(token.split('.').nth(n).unwrap()).unwrap();
+            let header: serde_json::Value = serde_json::from_slice(&part(0)).unwrap();
+            assert_eq!((header["alg"].as_str(), header["kid"].as_str().map(str::len)), (Some("RS256"), Some(43)));
+            let claims: serde_json::Value = serde_json::from_slice(&part(1)).unwrap();
+            let jti = claims["jti"].clone();
+            let id = user.to_string();
+            assert_eq!(
+                claims,
+                serde_json::json!({
+                    "user_id": id, "sub": id, "iss": "ably", "aud": "ably", "iat": 1000, "exp": exp, "jti": jti, "token_use": token_use,
+                })
+            );
+        }
+        assert_eq!(format!("{tokens:?}"), "Tokens(***)");
     }
 }

@@ -1,0 +1,116 @@
+//! The backend on AWS: DynamoDB, SNS, and the keys in Secrets Manager.
+
+mod dynamodb;
+mod keys;
+mod sns;
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::RequestId;
+
+use crate::App;
+use crate::clock::SystemClock;
+use crate::config::{Config, ConfigError};
+use crate::sms_auth::AuthCode;
+use crate::token::KeySet;
+
+pub use dynamodb::DynamoDbStore;
+pub use keys::{Rotation, rotate_keys};
+pub use sns::SnsSms;
+
+/// Connects a function on AWS, once, in init; reads the signing keys if it `handles_tokens`.
+///
+/// # Errors
+/// If a variable is missing or bad, or the keys can't be read.
+pub async fn connect(handles_tokens: bool) -> Result<App, Box<dyn Error + Send + Sync>> {
+    let config = Config::from_env()?;
+    let sdk = sdk_config().await;
+    let keys =
+        if handles_tokens { keys::read(&sdk, &variable("SIGNING_KEYS_SECRET")?).await? } else { KeySet::default() };
+    Ok(App {
+        config,
+        store: Box::new(DynamoDbStore::new(&sdk, variable("USERS_TABLE")?, variable("SMS_SESSIONS_TABLE")?)),
+        sms: Box::new(SnsSms::from_env(&sdk)?),
+        keys,
+        clock: Arc::new(SystemClock),
+        new_code: AuthCode::generate,
+    })
+}
+
+/// The SDK's configuration. A call is tried three times at most and takes 6 s at most, so that a
+/// function with a timeout of 10 s always answers.
+pub async fn sdk_config() -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(1))
+        .operation_attempt_timeout(Duration::from_millis(2500))
+        .operation_timeout(Duration::from_secs(6));
+    aws_config::defaults(BehaviorVersion::latest())
+        .retry_config(RetryConfig::standard().with_max_attempts(3).with_max_backoff(Duration::from_millis(500)))
+        .timeout_config(timeouts.build())
+        .load()
+        .await
+}
+
+fn variable(variable: &'static str) -> Result<String, ConfigError> {
+    std::env::var(variable)
+        .ok()
+        .filter(|value| !value.is_empty())
+        .ok_or(ConfigError { variable, must: "is required".into() })
+}
+
+/// What is logged of a failed call. Not the service's message: it may repeat a value of the request.
+#[derive(Debug, thiserror::Error)]
+#[error("{call}: {kind} {code} (request {request_id})")]
+struct CallError {
+    call: &'static str,
+    kind: &'static str,
+    code: String,
+    request_id: String,
+    is_passing: bool,
+}
+
+impl CallError {
+    fn new<E: ProvideErrorMetadata, R>(call: &'static str, error: &SdkError<E, R>) -> Self
+    where
+        SdkError<E, R>: RequestId,
+    {
+        let (kind, is_passing) = match error {
+            SdkError::TimeoutError(_) => ("timed out", true),
+            SdkError::DispatchFailure(_) => ("could not be sent", true),
+            SdkError::ResponseError(_) => ("got no answer that can be read", true),
+            SdkError::ServiceError(_) => ("was refused with", is_passing(error.code())),
+            _ => ("could not be built", false),
+        };
+        Self {
+            call,
+            kind,
+            code: error.code().unwrap_or_default().to_owned(),
+            request_id: error.request_id().unwrap_or("unknown").to_owned(),
+            is_passing,
+        }
+    }
+}
+
+/// Whether an error of this code is worth another try.
+fn is_passing(code: Option<&str>) -> bool {
+    matches!(
+        code,
+        Some(
+            "ProvisionedThroughputExceededException"
+                | "ProvisionedThroughputExceeded"
+                | "RequestLimitExceeded"
+                | "ThrottlingException"
+                | "ThrottlingError"
+                | "InternalServerError"
+                | "ServiceUnavailable"
+                | "TransactionInProgressException"
+                | "TransactionConflictException"
+        )
+    )
+}

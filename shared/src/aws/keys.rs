@@ -4,6 +4,7 @@ use std::error::Error;
 
 use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::operation::get_secret_value::builders::GetSecretValueFluentBuilder;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -25,7 +26,7 @@ pub struct Rotation {
 
 /// Reads the keys.
 pub(super) async fn read(sdk: &SdkConfig, secret: &str) -> Result<KeySet, BoxError> {
-    Ok(KeySet::read(&value(&Client::new(sdk), secret, "AWSCURRENT").await?)?)
+    Ok(KeySet::read(&current(&Client::new(sdk), secret).await?)?)
 }
 
 /// Does one step of a rotation: the new version of the secret has a new key, which signs from the
@@ -50,11 +51,14 @@ pub async fn rotate_keys(sdk: &SdkConfig, rotation: &Rotation) -> Result<(), Box
     };
     match rotation.step.as_str() {
         "createSecret" => {
-            let exists = client.get_secret_value().secret_id(secret).version_id(version).send().await.is_ok();
-            if exists {
-                return Ok(());
+            // A version is listed before it has a value.
+            match client.get_secret_value().secret_id(secret).version_id(version).send().await {
+                Ok(_) => return Ok(()),
+                Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
+                }
+                Err(error) => return Err(CallError::new("secretsmanager:GetSecretValue", &error).into()),
             }
-            let keys = KeySet::rotate(&value(&client, secret, "AWSCURRENT").await?)?;
+            let keys = KeySet::rotate(&current(&client, secret).await?)?;
             let put = client
                 .put_secret_value()
                 .secret_id(secret)
@@ -66,8 +70,9 @@ pub async fn rotate_keys(sdk: &SdkConfig, rotation: &Rotation) -> Result<(), Box
         // There is nothing besides the secret to tell the keys to.
         "setSecret" => {}
         "testSecret" => {
-            let (keys, config, user) =
-                (KeySet::read(&value(&client, secret, "AWSPENDING").await?)?, Config::default(), UserId::generate(0));
+            let pending = client.get_secret_value().secret_id(secret).version_id(version).version_stage("AWSPENDING");
+            let keys = KeySet::read(&text(pending).await?)?;
+            let (config, user) = (Config::default(), UserId::generate(0));
             let tokens = keys.issue(user, &config, 0)?;
             keys.verify_access(tokens.access_token(), &config, 0)?;
         }
@@ -90,8 +95,11 @@ pub async fn rotate_keys(sdk: &SdkConfig, rotation: &Rotation) -> Result<(), Box
     Ok(())
 }
 
-async fn value(client: &Client, secret: &str, stage: &str) -> Result<Zeroizing<String>, BoxError> {
-    let get = client.get_secret_value().secret_id(secret).version_stage(stage);
+async fn current(client: &Client, secret: &str) -> Result<Zeroizing<String>, BoxError> {
+    text(client.get_secret_value().secret_id(secret).version_stage("AWSCURRENT")).await
+}
+
+async fn text(get: GetSecretValueFluentBuilder) -> Result<Zeroizing<String>, BoxError> {
     let value = get.send().await.map_err(|error| CallError::new("secretsmanager:GetSecretValue", &error))?;
     Ok(Zeroizing::new(value.secret_string.ok_or("the secret is no text")?))
 }

@@ -8,9 +8,9 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::RequestId;
 
@@ -20,6 +20,7 @@ use crate::config::{Config, ConfigError};
 use crate::sms_auth::AuthCode;
 use crate::token::KeySet;
 
+pub use aws_config::SdkConfig;
 pub use dynamodb::DynamoDbStore;
 pub use keys::{Rotation, rotate_keys};
 pub use sns::SnsSms;

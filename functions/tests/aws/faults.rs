@@ -1,0 +1,283 @@
+//! What a store that throttles, hangs, cancels, loses its answer or is away comes to. Between the
+//! store and DynamoDB Local stands a proxy that makes the faults.
+
+use std::io::Write as _;
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use crate::http::{header, read_request};
+use crate::stand_ins::{Tables, url};
+use functions::{ENDPOINTS, serve};
+use shared::App;
+use shared::aws::{DynamoDbStore, SnsSms, sdk_config};
+use shared::clock::ManualClock;
+use shared::config::Config;
+use shared::email::Email;
+use shared::password::PasswordHash;
+use shared::phone::Phone;
+use shared::sms::{Sms, SmsError};
+use shared::sms_auth::{AuthCode, SessionId};
+use shared::store::{Opened, Session, SignUp, Store, StoreError, Try};
+use shared::token::KeySet;
+use shared::user::{NewUser, UserId};
+use shared::value::Value;
+
+const NOW: i64 = 4_000_000_000;
+
+#[derive(Clone, Copy)]
+enum Fault {
+    None,
+    /// Refuses the call for its rate.
+    Throttle,
+    /// Cancels the transaction: another one is at the item.
+    Conflict,
+    /// Does the call, and loses the answer.
+    LoseAnswer,
+    /// Never answers.
+    Hang,
+}
+
+/// A proxy to DynamoDB Local; `fault` is asked at each call, which is the n-th of its operation.
+fn proxy(fault: impl Fn(&str, usize) -> Fault + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let (upstream, fault) = (url("DYNAMODB_LOCAL_URL"), Arc::new(fault));
+    thread::spawn(move || {
+        let mut calls = std::collections::HashMap::<String, usize>::new();
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            let (headers, body) = read_request(&mut client);
+            let operation = header(&headers, "x-amz-target").rsplit('.').next().unwrap().to_owned();
+            let nth = calls.entry(operation.clone()).or_default();
+            *nth += 1;
+            match fault(&operation, *nth) {
+                Fault::None => forward(&upstream, &headers, &body, Some(client)),
+                Fault::LoseAnswer => forward(&upstream, &headers, &body, None),
+                Fault::Throttle => answer(client, 400, br#"{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException","message":"slow down"}"#),
+                Fault::Conflict => answer(
+                    client,
+                    400,
+                    br#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","message":"cancelled","CancellationReasons":[{"Code":"None"},{"Code":"TransactionConflict"}]}"#,
+                ),
+                // Kept open until the test ends.
+                Fault::Hang => std::mem::forget(client),
+            }
+        }
+    });
+    address
+}
+
+fn forward(upstream: &str, headers: &str, body: &[u8], client: Option<TcpStream>) {
+    let mut request = ureq::post(upstream);
+    for name in ["x-amz-target", "content-type", "authorization"] {
+        request = request.header(name, header(headers, name));
+    }
+    let mut response = request.config().http_status_as_error(false).build().send(body).unwrap();
+    let (status, body) = (response.status().as_u16(), response.body_mut().read_to_vec().unwrap());
+    if let Some(client) = client {
+        answer(client, status, &body);
+    }
+}
+
+fn answer(mut client: TcpStream, status: u16, body: &[u8]) {
+    let head = format!(
+        "HTTP/1.1 {status} -\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    let _ = client.write_all(head.as_bytes()).and_then(|()| client.write_all(body));
+}
+
+fn value<T: Value>(text: &str) -> T {
+    T::parse(text, &Config::default()).unwrap_or_else(|invalid| panic!("{text} {}", invalid.0))
+}
+
+fn session(now: i64) -> Session {
+    let (id, phone) = (SessionId::generate(), value::<Phone>("01012345678"));
+    let code_hash = id.code_hash(&phone, None, &AuthCode::generate());
+    Session { key: id.key(), phone, purpose: None, code_hash, sent_at: now }
+}
+
+async fn verified(store: &DynamoDbStore) -> Session {
+    let (session, config) = (session(NOW), Config::default());
+    assert_eq!(store.open_session(&session, &config, NOW).await.unwrap(), Opened::Yes);
+    assert!(store.mark_verified(&session.key, &session.phone, &config, NOW).await.unwrap());
+    session
+}
+
+fn user() -> NewUser {
+    NewUser {
+        id: UserId::generate(NOW * 1000),
+        name: value("Kim Minji"),
+        nickname: value("minji"),
+        email: value("minji@example.com"),
+        phone: value("01012345678"),
+        password_hash: PasswordHash::stored("a hash".to_owned()),
+    }
+}
+
+async fn good(tables: &Tables) -> DynamoDbStore {
+    tables.store_at(&url("DYNAMODB_LOCAL_URL")).await
+}
+
+#[track_caller]
+fn is_busy<T: std::fmt::Debug>(result: Result<T, StoreError>) {
+    let StoreError::Busy(cause) = result.unwrap_err() else { panic!("not busy") };
+    let cause = cause.to_string();
+    assert!(cause.starts_with("dynamodb:") && !cause.contains("1012345678") && !cause.contains("minji"), "{cause}");
+}
+
+#[tokio::test]
+async fn one_throttled_call_is_made_again() {
+    let tables = Tables::create();
+    let store = tables.store_at(&proxy(|_, nth| if nth == 1 { Fault::Throttle } else { Fault::None })).await;
+    assert!(!store.email_taken(&value::<Email>("minji@example.com")).await.unwrap());
+    assert_eq!(store.open_session(&session(NOW), &Config::default(), NOW).await.unwrap(), Opened::Yes);
+}
+
+#[tokio::test]
+async fn a_store_that_throttles_is_busy_and_unchanged() {
+    let tables = Tables::create();
+    let store = tables.store_at(&proxy(|_, _| Fault::Throttle)).await;
+    is_busy(store.email_taken(&value::<Email>("minji@example.com")).await);
+    is_busy(store.open_session(&session(NOW), &Config::default(), NOW).await);
+    assert_eq!(good(&tables).await.open_session(&session(NOW), &Config::default(), NOW).await.unwrap(), Opened::Yes);
+}
+
+#[tokio::test]
+async fn a_store_that_hangs_is_busy_after_a_while() {
+    let tables = Tables::create();
+    let sdk = sdk_config().await;
+    let soon = sdk
+        .timeout_config()
+        .unwrap()
+        .to_builder()
+        .operation_attempt_timeout(Duration::from_millis(50))
+        .operation_timeout(Duration::from_millis(200));
+    let sdk = sdk.to_builder().timeout_config(soon.build()).endpoint_url(proxy(|_, _| Fault::Hang)).build();
+    let store = tables.store_with(&sdk);
+    is_busy(store.profile(UserId::generate(NOW)).await);
+    is_busy(store.open_session(&session(NOW), &Config::default(), NOW).await);
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_busy() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let store = Tables::create().store_at(&format!("http://{closed}")).await;
+    is_busy(store.phone_taken(&value::<Phone>("01012345678")).await);
+}
+
+#[tokio::test]
+async fn a_transaction_that_met_another_is_tried_again() {
+    let tables = Tables::create();
+    let store = tables.store_at(&proxy(|_, nth| if nth < 4 { Fault::Conflict } else { Fault::None })).await;
+    assert_eq!(store.open_session(&session(NOW), &Config::default(), NOW).await.unwrap(), Opened::Yes);
+}
+
+#[tokio::test]
+async fn a_sign_up_that_is_always_cancelled_is_busy_and_changes_nothing() {
+    let tables = Tables::create();
+    let good = good(&tables).await;
+    let session = verified(&good).await;
+    let store = tables.store_at(&proxy(|_, _| Fault::Conflict)).await;
+    is_busy(store.sign_up(&user(), &session.key, NOW).await);
+    assert!(!good.email_taken(&user().email).await.unwrap() && !good.phone_taken(&user().phone).await.unwrap());
+    assert_eq!(good.sign_up(&user(), &session.key, NOW).await.unwrap(), SignUp::Done, "the session is still usable");
+}
+
+#[tokio::test]
+async fn a_sign_up_whose_answer_is_lost_succeeds_once() {
+    let tables = Tables::create();
+    let good = good(&tables).await;
+    let (session, user) = (verified(&good).await, user());
+    let store = tables.store_at(&proxy(|_, nth| if nth == 1 { Fault::LoseAnswer } else { Fault::None })).await;
+    assert_eq!(store.sign_up(&user, &session.key, NOW).await.unwrap(), SignUp::Done);
+    assert!(good.profile(user.id).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_try_whose_answer_is_lost_counts_once() {
+    let tables = Tables::create();
+    let (good, config) = (good(&tables).await, Config::default());
+    let session = session(NOW);
+    good.open_session(&session, &config, NOW).await.unwrap();
+    let store =
+        tables
+            .store_at(&proxy(|operation, nth| {
+                if operation == "TransactWriteItems" && nth == 1 { Fault::LoseAnswer } else { Fault::None }
+            }))
+            .await;
+    for _ in 0..5 {
+        assert!(matches!(
+            store.count_try(&session.key, &session.phone, &config, NOW).await.unwrap(),
+            Try::Counted { .. }
+        ));
+    }
+    assert!(matches!(store.count_try(&session.key, &session.phone, &config, NOW).await.unwrap(), Try::Spent { .. }));
+}
+
+/// A function on these, as it answers `sms-auth-send`.
+async fn send(store: DynamoDbStore, sms: impl Sms + 'static) -> lambda_http::Response<String> {
+    let app = App {
+        config: Config::default(),
+        store: Box::new(store),
+        sms: Box::new(sms),
+        keys: KeySet::default(),
+        clock: Arc::new(ManualClock::at(NOW)),
+        new_code: AuthCode::generate,
+    };
+    let endpoint = *ENDPOINTS.iter().find(|endpoint| endpoint.name == "sms-auth-send").unwrap();
+    let event =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../local/events/sms-auth-send.json")).unwrap();
+    serve::answer(endpoint, &app, lambda_http::request::from_str(&event).unwrap()).await.unwrap()
+}
+
+struct Taken;
+
+#[async_trait::async_trait]
+impl Sms for Taken {
+    async fn send(&self, _: &Phone, _: &str) -> Result<(), SmsError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_client_of_a_busy_store_is_told_to_come_again() {
+    let tables = Tables::create();
+    let answer = send(tables.store_at(&proxy(|_, _| Fault::Throttle)).await, Taken).await;
+    assert_eq!(answer.status(), 503);
+    assert_eq!(answer.headers()["retry-after"], "1");
+    assert!(answer.body().contains(r#""error_code":"SERVER__BUSY""#));
+}
+
+#[tokio::test]
+async fn when_sns_fails_the_client_may_try_again_at_once() {
+    let tables = Tables::create();
+    let refuse = || {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                let mut client = client.unwrap();
+                read_request(&mut client);
+                // SNS repeats the phone in its message.
+                answer(client, 400, b"<ErrorResponse><Error><Type>Sender</Type><Code>InvalidParameter</Code><Message>+821012345678 is not valid</Message></Error><RequestId>1</RequestId></ErrorResponse>");
+            }
+        });
+        address
+    };
+    for _ in 0..3 {
+        let sns =
+            SnsSms::new(&sdk_config().await.into_builder().endpoint_url(refuse()).build(), None, "0.50".to_owned());
+        let error = sns.send(&value("01012345678"), "the text").await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the SMS was not sent: sns:Publish: was refused with InvalidParameter (request unknown)"
+        );
+        let answer = send(good(&tables).await, sns).await;
+        assert_eq!(answer.status(), 504);
+        assert!(answer.body().contains(r#""error_code":"SMS__NOT_SENT""#) && !answer.body().contains("1012345678"));
+    }
+    assert_eq!(send(good(&tables).await, Taken).await.status(), 200);
+}

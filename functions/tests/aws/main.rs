@@ -1,0 +1,11 @@
+//! The backend on AWS, against what `local/test` starts: DynamoDB Local and moto. Without them these
+//! tests fail, and `cargo test` alone does not build them.
+
+#[path = "../contract/mod.rs"]
+mod contract;
+mod faults;
+mod http;
+mod signing_keys;
+mod sns;
+mod stand_ins;
+mod store;

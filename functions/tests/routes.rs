@@ -1,0 +1,203 @@
+//! Whatever must be written in several places is the same in all of them: the endpoints, the router
+//! of `cargo lambda watch`, the template, the bins, the events and the README. A test that fails
+//! here names what was forgotten.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use functions::ENDPOINTS;
+use serde_json::Value as Json;
+
+/// Bins that no route leads to: the one of local runs, and the one that Secrets Manager calls.
+const LOCAL_ONLY: &str = "local-outbox";
+const NOT_ROUTED: &str = "rotate-keys";
+
+/// Function name to its routes, `GET /path`.
+type Routes = BTreeMap<String, BTreeSet<String>>;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn text(file: &str) -> String {
+    std::fs::read_to_string(root().join(file)).unwrap()
+}
+
+fn names(folder: &str, extension: &str) -> BTreeSet<String> {
+    let files = std::fs::read_dir(root().join(folder)).unwrap().map(|file| file.unwrap().path());
+    files
+        .filter(|file| file.extension().is_some_and(|found| found == extension))
+        .map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect()
+}
+
+fn template() -> Json {
+    serde_saphyr::from_str(&text("template.yaml")).unwrap()
+}
+
+/// The template's functions: logical id, bin, and the whole resource.
+fn functions(template: &Json) -> Vec<(String, String, Json)> {
+    let resources = template["Resources"].as_object().unwrap().iter();
+    resources
+        .filter(|(_, resource)| resource["Type"] == "AWS::Serverless::Function")
+        .map(|(id, resource)| {
+            (
+                id.clone(),
+                resource["Metadata"]["BuildProperties"]["Binary"].as_str().unwrap().to_owned(),
+                resource.clone(),
+            )
+        })
+        .collect()
+}
+
+fn endpoints() -> Routes {
+    let routes = |endpoint: &functions::Endpoint| {
+        endpoint.routes.iter().map(|(method, path)| format!("{method} {path}")).collect()
+    };
+    ENDPOINTS.iter().map(|endpoint| (endpoint.name.to_owned(), routes(endpoint))).collect()
+}
+
+#[test]
+fn router_template_and_bins_are_the_endpoints() {
+    let manifest: toml::Table = text("Cargo.toml").parse().unwrap();
+    let mut router = Routes::new();
+    for (path, targets) in manifest["workspace"]["metadata"]["lambda"]["watch"]["router"].as_table().unwrap() {
+        for target in targets.as_array().unwrap() {
+            let (method, function) = (target["method"].as_str().unwrap(), target["function"].as_str().unwrap());
+            router.entry(function.to_owned()).or_default().insert(format!("{method} {path}"));
+        }
+    }
+    assert_eq!(router.remove(LOCAL_ONLY).map(|routes| routes.len()), Some(1));
+    assert_eq!(router, endpoints(), "the router in Cargo.toml (left) and ENDPOINTS (right)");
+
+    let mut deployed = Routes::new();
+    for (id, bin, function) in functions(&template()) {
+        assert_eq!(function["Properties"]["FunctionName"], format!("${{AWS::StackName}}-{bin}"), "{id}");
+        let routes = deployed.entry(bin).or_default();
+        for event in function["Properties"]["Events"].as_object().into_iter().flat_map(|events| events.values()) {
+            let event = &event["Properties"];
+            routes.insert(format!("{} {}", event["Method"].as_str().unwrap(), event["Path"].as_str().unwrap()));
+        }
+    }
+    assert_eq!(deployed.remove(NOT_ROUTED), Some(BTreeSet::new()));
+    assert_eq!(deployed, endpoints(), "the functions in template.yaml (left) and ENDPOINTS (right)");
+
+    let mut bins = names("functions/src/bin", "rs");
+    assert!(bins.remove(LOCAL_ONLY) && bins.remove(NOT_ROUTED));
+    assert_eq!(bins, endpoints().into_keys().collect(), "the bins (left) and ENDPOINTS (right)");
+    for bin in &bins {
+        let (main, module) = (text(&format!("functions/src/bin/{bin}.rs")), bin.replace('-', "_"));
+        assert!(
+            main.contains(&format!("functions::serve(functions::{module}::ENDPOINT)")),
+            "{bin} serves another endpoint"
+        );
+    }
+}
+
+#[test]
+fn each_function_has_an_event_and_its_alarms() {
+    let template = template();
+    let bins: BTreeSet<String> = functions(&template).into_iter().map(|(_, bin, _)| bin).collect();
+    assert_eq!(names("local/events", "json"), bins);
+    for alarm in ["ErrorsAlarm", "ThrottlesAlarm"] {
+        let alarm = &template["Resources"][alarm]["Properties"];
+        let watched: BTreeSet<&str> = alarm["Metrics"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|metric| metric.pointer("/MetricStat/Metric/Dimensions/0/Value")?.as_str())
+            .collect();
+        let ids: BTreeSet<String> = functions(&template).into_iter().map(|(id, ..)| id).collect();
+        assert_eq!(watched, ids.iter().map(String::as_str).collect());
+    }
+}
+
+#[test]
+fn each_function_may_do_what_it_does_and_nothing_else() {
+    let template = template();
+    let mut granted = BTreeMap::new();
+    for (_, bin, function) in functions(&template) {
+        let mut actions = BTreeSet::new();
+        for statement in function["Properties"]["Policies"][0]["Statement"].as_array().unwrap() {
+            let resource =
+                statement["Resource"].as_str().map_or("a phone number", |resource| resource.trim_end_matches(".Arn"));
+            for action in statement["Action"].as_array().unwrap() {
+                actions.insert(format!("{} on {resource}", action.as_str().unwrap()));
+            }
+        }
+        granted.insert(bin, actions.into_iter().collect::<Vec<_>>().join(", "));
+    }
+    let granted: Vec<_> = granted.iter().map(|(bin, actions)| (bin.as_str(), actions.as_str())).collect();
+    let key = "secretsmanager:GetSecretValue on SigningKeysSecret";
+    assert_eq!(
+        granted,
+        [
+            ("email-duplicate-check", "dynamodb:GetItem on UsersTable"),
+            ("login", &format!("dynamodb:GetItem on UsersTable, {key}")),
+            (
+                "password",
+                "dynamodb:DeleteItem on SmsSessionsTable, dynamodb:GetItem on SmsSessionsTable, dynamodb:GetItem on UsersTable, dynamodb:UpdateItem on UsersTable"
+            ),
+            ("phone-duplicate-check", "dynamodb:GetItem on UsersTable"),
+            ("profile", &format!("dynamodb:GetItem on UsersTable, {key}")),
+            (
+                "rotate-keys",
+                &format!(
+                    "secretsmanager:DescribeSecret on SigningKeysSecret, {key}, secretsmanager:PutSecretValue on SigningKeysSecret, secretsmanager:UpdateSecretVersionStage on SigningKeysSecret"
+                )
+            ),
+            (
+                "signup",
+                &format!(
+                    "dynamodb:DeleteItem on SmsSessionsTable, dynamodb:GetItem on SmsSessionsTable, dynamodb:PutItem on UsersTable, {key}"
+                )
+            ),
+            (
+                "sms-auth-send",
+                "dynamodb:DeleteItem on SmsSessionsTable, dynamodb:PutItem on SmsSessionsTable, dynamodb:UpdateItem on SmsSessionsTable, sns:Publish on a phone number"
+            ),
+            ("sms-auth-verify", "dynamodb:GetItem on SmsSessionsTable, dynamodb:UpdateItem on SmsSessionsTable"),
+        ]
+    );
+}
+
+#[test]
+fn the_readme_s_table_has_each_variable_with_its_parameter_and_default() {
+    let template = template();
+    let mut expected = BTreeSet::new();
+    for (_, _, function) in functions(&template) {
+        for (variable, parameter) in
+            function["Properties"]["Environment"]["Variables"].as_object().into_iter().flatten()
+        {
+            let parameter = parameter.as_str().unwrap();
+            let default = match &template["Parameters"][parameter]["Default"] {
+                Json::String(default) => default.clone(),
+                default => default.to_string(),
+            };
+            expected.insert(format!(
+                "| `{variable}` | `{parameter}` | {} |",
+                if default.is_empty() { "none".to_owned() } else { format!("`{default}`") }
+            ));
+        }
+    }
+    let readme = text("README.md");
+    let rows: BTreeSet<String> = readme
+        .lines()
+        .filter(|line| line.starts_with("| `") && line.matches('|').count() == 5)
+        .map(|line| line.split('|').take(4).collect::<Vec<_>>().join("|") + "|")
+        .collect();
+    assert_eq!(rows, expected, "the README (left) and the template (right)");
+}
+
+#[test]
+fn the_readme_names_each_route_and_each_error_code() {
+    let readme = text("README.md");
+    for route in endpoints().into_values().flatten() {
+        let (method, path) = route.split_once(' ').unwrap();
+        let path = path.trim_start_matches("/api/v1/users");
+        assert!(readme.lines().any(|line| line.contains(method) && line.contains(path)), "{route}");
+    }
+    for error_code in text("shared/src/error.rs").split('"').filter(|word| word.contains("__")) {
+        assert!(readme.contains(&format!("`{error_code}`")), "{error_code}");
+    }
+}

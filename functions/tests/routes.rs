@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use functions::ENDPOINTS;
 use serde_json::Value as Json;
+use shared::config::Config;
 
 /// Bins that no route leads to: the one of local runs, and the one that Secrets Manager calls.
 const LOCAL_ONLY: &str = "local-outbox";
@@ -181,12 +182,38 @@ fn the_readme_s_table_has_each_variable_with_its_parameter_and_default() {
         }
     }
     let readme = text("README.md");
-    let rows: BTreeSet<String> = readme
+    let section = readme.split("\n## ").find(|section| section.starts_with("Configuration\n")).unwrap();
+    let rows: BTreeSet<String> = section
         .lines()
-        .filter(|line| line.starts_with("| `") && line.matches('|').count() == 5)
+        .filter(|line| line.starts_with("| `"))
         .map(|line| line.split('|').take(4).collect::<Vec<_>>().join("|") + "|")
         .collect();
     assert_eq!(rows, expected, "the README (left) and the template (right)");
+}
+
+#[test]
+fn the_parameters_have_the_defaults_and_bounds_of_the_code() {
+    let template = template();
+    let mut parameters = BTreeMap::new();
+    for (_, _, function) in functions(&template) {
+        for (variable, parameter) in
+            function["Properties"]["Environment"]["Variables"].as_object().into_iter().flatten()
+        {
+            parameters.insert(variable.clone(), template["Parameters"][parameter.as_str().unwrap()].clone());
+        }
+    }
+    let default = |variable: &str| match &parameters.get(variable)?["Default"] {
+        Json::String(default) => Some(default.clone()),
+        default => Some(default.to_string()),
+    };
+    assert_eq!(format!("{:?}", Config::read(&default).unwrap()), format!("{:?}", Config::default()));
+
+    for (variable, parameter) in parameters.iter().filter(|(_, parameter)| parameter["Type"] == "Number") {
+        let with = |value: i64| Config::read(&|name: &str| (name == variable).then(|| value.to_string()));
+        let (least, most) = (parameter["MinValue"].as_i64().unwrap(), parameter["MaxValue"].as_i64().unwrap());
+        assert!(with(least).is_ok() && with(most).is_ok(), "{variable}");
+        assert!(with(least - 1).is_err() && with(most + 1).is_err(), "{variable}");
+    }
 }
 
 #[test]

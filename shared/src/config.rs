@@ -78,7 +78,11 @@ impl Config {
         Self::read(&|variable| std::env::var(variable).ok())
     }
 
-    fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+    /// Reads variables as `variable` tells them.
+    ///
+    /// # Errors
+    /// As [`Config::from_env`].
+    pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let default = Self::default();
         let text = |name, default: String| match variable(name) {
             None => Ok(default),

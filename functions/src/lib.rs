@@ -1,5 +1,5 @@
 //! Ably's endpoints. Each is a Lambda function of its own, and its whole story stands in one file:
-//! what it is asked, what it answers, how, and its tests. Only [`serve`] knows Lambda.
+//! what it is asked, what it answers, how, and its tests. Only [`mod@serve`] knows Lambda.
 //!
 //! To add one: a file here with an `ENDPOINT`, a line in [`ENDPOINTS`], a bin of its name in
 //! `src/bin`, a route in the root `Cargo.toml` and a function in `template.yaml`. The test

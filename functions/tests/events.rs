@@ -1,5 +1,7 @@
 //! Each event of `local/events`, through the functions' real entry point, on the local backend.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::sync::Arc;
 
 use functions::{ENDPOINTS, serve};

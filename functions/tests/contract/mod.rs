@@ -1,5 +1,13 @@
 //! The promises of `Store`, one body for every backend. A backend runs them all with [`promises!`].
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
+
 use std::future::Future;
 use std::sync::Arc;
 

@@ -20,12 +20,14 @@ import sys
 import tempfile
 import threading
 import time
+from itertools import takewhile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK_BEGINS = "# What the lines below need"
 API = "/api/v1/users"
 SECONDS_TO_COMPILE = 900
+SECONDS_TO_WALK = 300
 # curl has to wait for it, but not for the minute that is the default.
 SECONDS_BETWEEN_SENDS = 5
 TOKENS = ["access_token", "refresh_token"]
@@ -195,28 +197,27 @@ def walk_readme(port, secrets):
     with subprocess.Popen(
         ["bash"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
     ) as bash:
-        for command, (part, sees) in zip(commands, EXPECTATIONS):
-            print("$", command, flush=True)
-            check(part in command, f"expected a command with {part!r}")
-            values = " ".join(f'"${name}"' for name in variables)
-            print(command.replace("localhost:9000", f"localhost:{port}"), file=bash.stdin)
-            print(f"printf '%s\\n' '' $? {values} '{end}'", file=bash.stdin, flush=True)
-            lines = []
-            for line in bash.stdout:
-                if line.rstrip("\n") == end:
-                    break
-                lines.append(line.rstrip("\n"))
-            output, (status, *now) = "\n".join(lines[: -len(variables) - 1]).strip(), lines[-len(variables) - 1 :]
-            if output:
-                print(output, flush=True)
-            equal(status, "0", "the exit status")
-            secrets.add(*now)
-            secrets.add_answer(command)
-            secrets.add_answer(output)
-            sees(output)
-        seen = dict(zip(variables, now))
-        check(re.fullmatch(r"\d{6}", seen["CODE"]), "no code of six digits was found in the outbox")
-        bash.stdin.close()
+        try:
+            for command, (part, sees) in zip(commands, EXPECTATIONS):
+                print("$", command, flush=True)
+                check(part in command, f"expected a command with {part!r}")
+                values = " ".join(f'"${name}"' for name in variables)
+                print(command.replace("localhost:9000", f"localhost:{port}"), file=bash.stdin)
+                print(f"printf '%s\\n' '' $? {values} '{end}'", file=bash.stdin, flush=True)
+                lines = [line.rstrip("\n") for line in takewhile(lambda line: line != f"{end}\n", bash.stdout)]
+                output, (status, *now) = "\n".join(lines[: -len(variables) - 1]).strip(), lines[-len(variables) - 1 :]
+                if output:
+                    print(output, flush=True)
+                equal(status, "0", "the exit status")
+                secrets.add(*now)
+                secrets.add_answer(command)
+                secrets.add_answer(output)
+                sees(output)
+        finally:
+            # It may be waiting for an answer.
+            bash.kill()
+    seen = dict(zip(variables, now))
+    check(re.fullmatch(r"\d{6}", seen["CODE"]), "no code of six digits was found in the outbox")
     return seen["ACCESS"]
 
 
@@ -300,8 +301,8 @@ def check_http(client):
     profile = client.answers(200, "GET", f"{API}/profile", Authorization=f"Bearer {access}")
     expected = {"name": "Lee Jiho", "email": "Jiho@example.com", "phone": "+821023456789", "nickname": "jiho"}
     equal(profile, expected, "the profile")
-    for check_of in ["email/duplicate-check?email=jiho@EXAMPLE.com", "phone/duplicate-check?phone=%2B82%2010-2345-6789"]:
-        equal(client.answers(200, "GET", f"{API}/{check_of}"), {"is_duplicated": True}, check_of)
+    for taken in ["email/duplicate-check?email=jiho@EXAMPLE.com", "phone/duplicate-check?phone=%2B82%2010-2345-6789"]:
+        equal(client.answers(200, "GET", f"{API}/{taken}"), {"is_duplicated": True}, taken)
 
     client.refuses(401, "TOKEN__MISSING", "GET", f"{API}/profile")
     client.refuses(401, "TOKEN__INVALID", "GET", f"{API}/profile", Authorization=f"Bearer {refresh}")
@@ -346,6 +347,8 @@ def main():
     port = int(sys.argv[1])
     # So that what is started is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # A request to a function that can't start is never answered.
+    signal.signal(signal.SIGALRM, lambda *_: sys.exit(f"No end within {SECONDS_TO_WALK} s"))
     secrets = Secrets()
     client = Client(port, secrets)
     servers = []
@@ -353,6 +356,7 @@ def main():
         try:
             servers.append(Server(port, Path(folder)))
             servers[0].wait()
+            signal.alarm(SECONDS_TO_WALK)
             access = walk_readme(port, secrets)
             check_invoke(port)
             check_http(client)

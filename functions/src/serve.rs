@@ -100,6 +100,12 @@ fn log_to_stdout() {
     let ours = ["functions", "local", "shared"].map(|target| (target, level));
     tracing_subscriber::registry()
         .with(tracing_subscriber::fmt::layer().json().flatten_event(true).with_span_list(false))
-        .with(Targets::new().with_default(LevelFilter::WARN).with_targets(ours))
+        .with(
+            Targets::new()
+                .with_default(LevelFilter::WARN)
+                // It warns of a variable that `cargo lambda watch` sets.
+                .with_target("lambda_runtime::runtime", LevelFilter::ERROR)
+                .with_targets(ours),
+        )
         .init();
 }

@@ -10,7 +10,7 @@ mod sqlite;
 use std::error::Error;
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,7 +34,8 @@ pub async fn connect(handles_tokens: bool) -> Result<App, Box<dyn Error + Send +
         return Err("this is a local build, and no account may live in it: deploy with `sam build`".into());
     }
     let folder = folder();
-    fs::create_dir_all(&folder)?;
+    // It holds phones and codes: for its owner only.
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     Ok(App {
         config: Config::from_env()?,

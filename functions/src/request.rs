@@ -62,7 +62,7 @@ impl Request {
 /// begins with a space, and no e-mail holds one: there it was a `+`.
 fn unescaped_plus(value: String) -> String {
     match value.strip_prefix(' ') {
-        _ if value.contains('@') => value.replace(' ', "+"),
+        _ if value.contains('@') => value.trim().replace(' ', "+"),
         Some(rest) if rest.starts_with(|c: char| c.is_ascii_digit()) => format!("+{rest}"),
         _ => value,
     }
@@ -122,8 +122,10 @@ mod tests {
         let config = Config::default();
         let phone: Option<Phone> = get("phone", " 821012345678").fields(&config).unwrap().read("phone");
         assert_eq!(phone.unwrap().e164(), "+821012345678");
-        let email: Option<Email> = get("email", "a b@example.com").fields(&config).unwrap().read("email");
-        assert_eq!(email.unwrap().as_str(), "a+b@example.com");
+        for text in ["a b@example.com", " a+b@example.com "] {
+            let email: Option<Email> = get("email", text).fields(&config).unwrap().read("email");
+            assert_eq!(email.unwrap().as_str(), "a+b@example.com");
+        }
     }
 
     #[test]

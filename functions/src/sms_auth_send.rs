@@ -43,16 +43,19 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let (session_id, code, now) = (SessionId::generate(), (app.new_code)(), app.clock.now());
     let code_hash = session_id.code_hash(&phone, purpose, &code);
     let session = Session { key: session_id.key(), phone, purpose, code_hash, sent_at: now };
-    if let Opened::TooSoon { retry_after } = app.store.open_session(&session, &app.config, now).await? {
-        return Err(ApiError::TooManyRequests { retry_after });
+    match app.store.open_session(&session, &app.config, now).await {
+        Ok(Opened::Yes) => {}
+        Ok(Opened::TooSoon { retry_after }) => return Err(ApiError::TooManyRequests { retry_after }),
+        Err(error) => {
+            // It may be open all the same, and its client does not know the id.
+            undo(app, &session).await;
+            return Err(error.into());
+        }
     }
 
     let text = sms_auth::text(&session.phone, purpose, &code, &app.config);
     if let Err(not_sent) = app.sms.send(&session.phone, &text).await {
-        // If this fails too, the client still learns that the SMS was not sent; it waits the cool-down.
-        if let Err(error) = app.store.cancel_session(&session, &app.config).await {
-            tracing::error!(cause = %error, "a session whose SMS was not sent could not be undone");
-        }
+        undo(app, &session).await;
         return Err(ApiError::NotSent(not_sent));
     }
     Response::ok(&Answer {
@@ -60,6 +63,13 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
         expires_in: app.config.code_seconds,
         resend_after: app.config.seconds_between_sends,
     })
+}
+
+/// Undoes a session whose SMS was not sent. If that fails too, the phone waits its cool-down.
+async fn undo(app: &App, session: &Session) {
+    if let Err(error) = app.store.cancel_session(session, &app.config).await {
+        tracing::error!(cause = %error, "a session whose SMS was not sent could not be undone");
+    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use shared::App;
 use shared::clock::{Clock, SystemClock};
 use shared::config::Config;
+use shared::random;
 use shared::sms_auth::AuthCode;
 use shared::token::KeySet;
 
@@ -64,7 +65,7 @@ fn folder() -> PathBuf {
 /// made only where there is none.
 fn keys(file: &Path) -> Result<KeySet, Box<dyn Error + Send + Sync>> {
     if !file.exists() {
-        let mine = file.with_extension(std::process::id().to_string());
+        let mine = file.with_extension(format!("{:x}", u64::from_ne_bytes(random::bytes())));
         fs::OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -83,15 +84,26 @@ fn keys(file: &Path) -> Result<KeySet, Box<dyn Error + Send + Sync>> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
     use super::*;
 
     #[test]
     fn functions_that_start_at_once_agree_on_one_key() {
-        let folder = std::env::temp_dir().join(format!("ably-keys-{}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("ably-{:x}", u64::from_ne_bytes(random::bytes())));
         fs::create_dir_all(&folder).unwrap();
-        let file = folder.join("signing-keys.json");
-        let first = format!("{:?}", keys(&file).unwrap());
-        assert_eq!(format!("{:?}", keys(&file).unwrap()), first);
+        let (file, start) = (folder.join("signing-keys.json"), Barrier::new(8));
+        let read = || {
+            start.wait();
+            format!("{:?}", keys(&file).unwrap())
+        };
+        let seen: Vec<String> = thread::scope(|scope| {
+            let functions: Vec<_> = (0..8).map(|_| scope.spawn(read)).collect();
+            functions.into_iter().map(|function| function.join().unwrap()).collect()
+        });
+        assert!(seen.iter().all(|keys| *keys == seen[0]), "{seen:?}");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing else is left");
         fs::remove_dir_all(folder).unwrap();
     }
 }

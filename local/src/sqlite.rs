@@ -133,8 +133,8 @@ impl Store for SqliteStore {
 
     async fn cancel_session(&self, session: &Session, _: &Config) -> Result<(), StoreError> {
         self.atomically(|db| {
-            db.execute("DELETE FROM sms_sessions WHERE session = ?", [session.key.as_str()])?;
-            take_back(db, "sends", &session.phone, session.sent_at)
+            let was_open = db.execute("DELETE FROM sms_sessions WHERE session = ?", [session.key.as_str()])? == 1;
+            if was_open { take_back(db, "sends", &session.phone) } else { Ok(()) }
         })
     }
 
@@ -189,7 +189,7 @@ impl Store for SqliteStore {
                 (now + config.verified_seconds, key.as_str(), now),
             )?;
             if marked == 1 {
-                take_back(db, "failed_tries", phone, now)?;
+                take_back(db, "failed_tries", phone)?;
             }
             Ok(marked == 1)
         })
@@ -334,8 +334,8 @@ fn count(db: &Transaction<'_>, table: &str, phone: &Phone, budget: &Budget, now:
     db.execute(&format!("INSERT INTO {table} VALUES (?, ?)"), (phone.e164(), now)).map(|_| ())
 }
 
-/// Takes back one that was counted by `at`, the latest.
-fn take_back(db: &Transaction<'_>, table: &str, phone: &Phone, at: i64) -> rusqlite::Result<()> {
-    let latest = format!("SELECT rowid FROM {table} WHERE phone = ? AND at <= ? ORDER BY at DESC LIMIT 1");
-    db.execute(&format!("DELETE FROM {table} WHERE rowid = ({latest})"), (phone.e164(), at)).map(|_| ())
+/// Takes back the latest that was counted.
+fn take_back(db: &Transaction<'_>, table: &str, phone: &Phone) -> rusqlite::Result<()> {
+    let latest = format!("SELECT rowid FROM {table} WHERE phone = ? ORDER BY at DESC LIMIT 1");
+    db.execute(&format!("DELETE FROM {table} WHERE rowid = ({latest})"), [phone.e164()]).map(|_| ())
 }

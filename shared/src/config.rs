@@ -26,6 +26,11 @@ pub struct Config {
     pub sends_per_phone_per_hour: u32,
     /// `SENDS_PER_PHONE_PER_DAY` (10): how many codes a phone may get in 24 hours.
     pub sends_per_phone_per_day: u32,
+    /// `SMS_SENDER_ID` (none): who the phone shows as the sender, where its country allows that; 1 to
+    /// 11 letters and digits.
+    pub sms_sender_id: Option<String>,
+    /// `SMS_MAX_PRICE_USD` (0.50): the most that one SMS may cost, in US dollars; SNS sends no dearer one.
+    pub sms_max_price_usd: String,
     /// `BCRYPT_COST` (12): the binary logarithm of bcrypt's rounds.
     pub bcrypt_cost: u32,
     /// `TOKEN_ISSUER` (`ably`): the `iss` of the tokens.
@@ -60,6 +65,8 @@ impl Default for Config {
             seconds_between_sends: 60,
             sends_per_phone_per_hour: 5,
             sends_per_phone_per_day: 10,
+            sms_sender_id: None,
+            sms_max_price_usd: "0.50".to_owned(),
             bcrypt_cost: 12,
             token_issuer: "ably".to_owned(),
             token_audience: "ably".to_owned(),
@@ -108,6 +115,21 @@ impl Config {
             let must = "must have 1 to 20 characters, and no emoji".to_owned();
             return Err(ConfigError { variable: "SERVICE_NAME", must });
         }
+        let sms_sender_id = variable("SMS_SENDER_ID").filter(|id| !id.is_empty());
+        if sms_sender_id
+            .as_ref()
+            .is_some_and(|id| id.len() > 11 || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+        {
+            let must = "must have at most 11 letters and digits".to_owned();
+            return Err(ConfigError { variable: "SMS_SENDER_ID", must });
+        }
+        let sms_max_price_usd = text("SMS_MAX_PRICE_USD", default.sms_max_price_usd)?;
+        if !sms_max_price_usd.parse::<f64>().is_ok_and(|price| price > 0.0 && price.is_finite()) {
+            return Err(ConfigError {
+                variable: "SMS_MAX_PRICE_USD",
+                must: "must be a price in US dollars".to_owned(),
+            });
+        }
         Ok(Self {
             default_region: Region::from_str(&region).map_err(|_| ConfigError {
                 variable: "DEFAULT_REGION",
@@ -121,11 +143,13 @@ impl Config {
                 "FAILED_TRIES_PER_PHONE_PER_DAY",
                 default.failed_tries_per_phone_per_day,
                 1,
-                100,
+                50,
             )?,
             seconds_between_sends: number("SECONDS_BETWEEN_SENDS", default.seconds_between_sends, 1, 3600)?,
-            sends_per_phone_per_hour: count("SENDS_PER_PHONE_PER_HOUR", default.sends_per_phone_per_hour, 1, 100)?,
-            sends_per_phone_per_day: count("SENDS_PER_PHONE_PER_DAY", default.sends_per_phone_per_day, 1, 100)?,
+            sends_per_phone_per_hour: count("SENDS_PER_PHONE_PER_HOUR", default.sends_per_phone_per_hour, 1, 50)?,
+            sends_per_phone_per_day: count("SENDS_PER_PHONE_PER_DAY", default.sends_per_phone_per_day, 1, 50)?,
+            sms_sender_id,
+            sms_max_price_usd,
             // OWASP asks for at least 10; at 16 a hash takes seconds.
             bcrypt_cost: count("BCRYPT_COST", default.bcrypt_cost, 10, 16)?,
             token_issuer: text("TOKEN_ISSUER", default.token_issuer)?,
@@ -180,5 +204,9 @@ mod tests {
         assert!(with("DEFAULT_REGION", "Korea").is_err());
         assert!(with("SERVICE_NAME", &"a".repeat(21)).is_err());
         assert!(with("TOKEN_ISSUER", "").is_err());
+        for (name, good, bad) in [("SMS_SENDER_ID", "Ably", "A dash-"), ("SMS_MAX_PRICE_USD", "0.05", "0.0")] {
+            assert!(with(name, good).is_ok() && with(name, bad).is_err(), "{name}");
+        }
+        assert!(with("SMS_SENDER_ID", "").unwrap().sms_sender_id.is_none());
     }
 }

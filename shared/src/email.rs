@@ -20,7 +20,7 @@ pub struct Email {
 }
 
 impl Email {
-    /// The address as the user spells it, trimmed, NFC.
+    /// The address as the user spells it, trimmed, NFC; the domain as IDNA (UTS 46) writes it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.address
@@ -61,9 +61,11 @@ fn read(text: &str) -> Option<Email> {
         return None;
     }
     let domain = idna::domain_to_ascii_strict(domain).ok()?;
-    let key = format!("{}@{domain}", local.to_lowercase().nfc().collect::<String>());
+    // Up and down, so that what has two lower cases (σ, ς) has one.
+    let key = format!("{}@{domain}", local.to_uppercase().to_lowercase().nfc().collect::<String>());
     let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
     EmailAddress::parse_with_options(&key, options).ok()?;
+    let address = format!("{local}@{}", idna::domain_to_unicode(&domain).0);
     (key.len() <= MAX_BYTES && address.len() <= MAX_BYTES).then_some(Email { key, address })
 }
 
@@ -88,7 +90,7 @@ mod tests {
     #[test]
     fn case_does_not_matter_but_is_kept() {
         let email = read("  Minji.Kim+ably@Example.COM ").unwrap();
-        assert_eq!(email.as_str(), "Minji.Kim+ably@Example.COM");
+        assert_eq!(email.as_str(), "Minji.Kim+ably@example.com");
         assert_eq!(email.key(), "minji.kim+ably@example.com");
     }
 
@@ -97,6 +99,8 @@ mod tests {
         assert_eq!(key("minji@한국.kr").as_deref(), Some("minji@xn--3e0b707e.kr"));
         assert_eq!(key("minji@한국.kr"), key("minji@XN--3e0b707e.KR"));
         assert_eq!(key("민지@example.com").as_deref(), Some("민지@example.com"));
+        assert_eq!(key("ΑΣ@example.com"), key("ας@example.com"));
+        assert_eq!(read("minji@\u{ad}XN--3e0b707e.KR").unwrap().as_str(), "minji@한국.kr");
         assert_eq!(key("minji@example。com").as_deref(), Some("minji@example.com"));
     }
 

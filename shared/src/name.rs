@@ -46,7 +46,12 @@ impl Value for Nickname {
 fn line(text: &str, longest: usize) -> Option<String> {
     let line: String = text.trim().nfc().collect();
     let fits = (1..=longest).contains(&line.chars().count());
-    (fits && !line.chars().any(char::is_control)).then_some(line)
+    (fits && !line.chars().any(|c| c.is_control() || reorders_or_breaks(c))).then_some(line)
+}
+
+/// The controls of Unicode that `char::is_control` leaves out: of direction, and of lines.
+fn reorders_or_breaks(c: char) -> bool {
+    matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl fmt::Debug for Name {
@@ -82,6 +87,7 @@ mod tests {
         assert!(name(&"김".repeat(50)).is_some());
         assert_eq!(name(&"김".repeat(51)), None);
         assert_eq!(name("Kim\u{0}Minji"), None);
+        assert_eq!(name("Kim\u{202e}Minji"), None);
         assert!(Nickname::parse(&"a".repeat(30), &Config::default()).is_ok());
         assert!(Nickname::parse(&"a".repeat(31), &Config::default()).is_err());
     }

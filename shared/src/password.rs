@@ -32,8 +32,8 @@ pub struct Attempt(Zeroizing<String>);
 pub struct PasswordHash(String);
 
 impl Password {
-    /// Says no to a password that holds the user's e-mail, phone or name. Parts of less than three
-    /// bytes are passed over: they stand in too many passwords.
+    /// Says no to a password that holds the user's e-mail, phone or name. Parts of one character, and
+    /// of two in ASCII, are passed over: they stand in too many passwords.
     ///
     /// # Errors
     /// [`Invalid`], if the password holds one of them.
@@ -46,12 +46,12 @@ impl Password {
         let lower = Zeroizing::new(self.0.to_lowercase());
         let email = email.map(str::to_lowercase).unwrap_or_default();
         let name = name.map(str::to_lowercase).unwrap_or_default();
-        let local_part = email.split('@').next().unwrap_or_default();
+        let local_part = email.split(['+', '@']).next().unwrap_or_default();
         let joined: String = name.split_whitespace().collect();
         let holds_word = [email.as_str(), local_part, joined.as_str()]
             .into_iter()
             .chain(name.split_whitespace())
-            .any(|word| word.len() >= 3 && lower.contains(word));
+            .any(|word| word.chars().count() >= if word.is_ascii() { 3 } else { 2 } && lower.contains(word));
 
         let digits: Zeroizing<String> = Zeroizing::new(lower.chars().filter(char::is_ascii_digit).collect());
         let holds_phone = phone.is_some_and(|phone| digits.contains(phone.national_digits()));
@@ -98,13 +98,16 @@ impl Attempt {
     #[must_use]
     pub fn matches(&self, hash: Option<&PasswordHash>, cost: u32) -> bool {
         let possible = self.0.len() <= MAX_BYTES && !self.0.contains('\0');
-        let (Some(hash), true) = (hash, possible) else {
-            let nobodys = format!("$2b${cost:02}${}", ".".repeat(53));
-            let _ = bcrypt::verify("", &nobodys);
-            return false;
-        };
-        bcrypt::verify(self.0.as_bytes(), &hash.0).unwrap_or(false)
+        let hash = hash.filter(|_| possible);
+        let nobodys = nobodys_hash(cost);
+        let (password, of) = hash.map_or(("", &nobodys), |hash| (self.0.as_str(), hash));
+        bcrypt::verify(password, &of.0).unwrap_or(false) && hash.is_some()
     }
+}
+
+/// A hash of the right form, of no password.
+fn nobodys_hash(cost: u32) -> PasswordHash {
+    PasswordHash(format!("$2b${cost:02}${}", ".".repeat(53)))
 }
 
 impl Value for Attempt {
@@ -211,6 +214,11 @@ mod tests {
             assert!(check(text).is_err(), "{text}");
         }
         assert!(check("correct horse battery").is_ok());
+        let korean = |text: &str| parse(text).unwrap().is_not_personal(None, None, Some("김 민지"));
+        assert!(korean("김치볶음밥맛있다").is_ok(), "a syllable stands in too many passwords");
+        assert!(korean("나는민지입니다요").is_err() && korean("나는 김민지 입니다").is_err());
+        let tagged = parse("minji.kim2020xx").unwrap();
+        assert!(tagged.is_not_personal(Some("minji.kim+ably@example.com"), None, None).is_err());
         let short = parse("correct horse battery").unwrap().is_not_personal(Some("co@example.com"), None, Some("O Re"));
         assert!(short.is_ok(), "two letters stand in too many passwords");
     }
@@ -223,6 +231,10 @@ mod tests {
 
     #[test]
     fn nobody_matches_nothing() {
+        for cost in 4..=16 {
+            assert_eq!(nobodys_hash(cost).0.parse::<bcrypt::HashParts>().unwrap().get_cost(), cost);
+        }
+        assert!(!bcrypt::verify("", &nobodys_hash(4).0).unwrap());
         assert!(!attempt("correct horse battery").matches(None, 4));
         assert!(!attempt("correct horse battery").matches(Some(&PasswordHash::stored("broken".into())), 4));
     }

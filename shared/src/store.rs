@@ -25,7 +25,7 @@ pub trait Store: Send + Sync {
     async fn open_session(&self, session: &Session, config: &Config, now: i64) -> Result<Opened, StoreError>;
 
     /// Undoes [`Store::open_session`], for an SMS that was not sent: the session is gone, and the
-    /// phone's budget is what it was.
+    /// phone's latest send was none. Does nothing if the session is not open.
     async fn cancel_session(&self, session: &Session, config: &Config) -> Result<(), StoreError>;
 
     /// Counts a try on the session and on its phone, if it may be made. The caller compares the

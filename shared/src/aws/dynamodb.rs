@@ -24,6 +24,7 @@ use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
@@ -41,6 +42,9 @@ use crate::user::{Account, Credentials, NewUser, Profile, UserId};
 /// How often a transaction that met another one is tried: with waits of 0 to 25, 50, 100, 200 and
 /// then 400 ms, some 1.5 s in all.
 const TRIES: u32 = 10;
+/// How long a transaction may take with all its tries. A function makes two at most, besides one
+/// SMS or two reads: with [`super::sdk_config`]'s times it answers within its 29 s.
+const LONGEST_TRANSACTION: Duration = Duration::from_secs(8);
 
 /// Users and sessions in DynamoDB.
 #[derive(Debug)]
@@ -67,6 +71,14 @@ impl DynamoDbStore {
 
     /// Writes all of `items`, or none: then it answers why, an entry for each of them.
     async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<Result<(), Vec<CancellationReason>>, StoreError> {
+        let tried = tokio::time::timeout(LONGEST_TRANSACTION, self.try_to_transact(items)).await;
+        tried.unwrap_or_else(|elapsed| Err(StoreError::Busy(elapsed.into())))
+    }
+
+    async fn try_to_transact(
+        &self,
+        items: Vec<TransactWriteItem>,
+    ) -> Result<Result<(), Vec<CancellationReason>>, StoreError> {
         let mut tries = 0;
         loop {
             let write = self.client.transact_write_items().set_transact_items(Some(items.clone()));
@@ -95,7 +107,7 @@ impl DynamoDbStore {
         }
     }
 
-    fn session(&self, key: &SessionKey) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
+    fn update_session(&self, key: &SessionKey) -> UpdateBuilder {
         Update::builder()
             .table_name(&self.sms_sessions)
             .key("pk", s(session_pk(key)))
@@ -210,16 +222,18 @@ impl Store for DynamoDbStore {
     }
 
     async fn cancel_session(&self, session: &Session, config: &Config) -> Result<(), StoreError> {
-        let delete = Delete::builder().table_name(&self.sms_sessions).key("pk", s(session_pk(&session.key))).build();
+        let delete = Delete::builder()
+            .table_name(&self.sms_sessions)
+            .key("pk", s(session_pk(&session.key)))
+            .condition_expression("attribute_exists(pk)");
         let take_back = self.take_back("sent", &session.phone, &config.sends())?;
-        self.transact(vec![item(delete)?, take_back])
-            .await?
-            .map_err(|_| unexpected("a condition failed where there is none"))
+        // If there is no such session, nothing was counted for it.
+        self.transact(vec![item(delete.build())?, take_back]).await.map(|_| ())
     }
 
     async fn count_try(&self, key: &SessionKey, phone: &Phone, config: &Config, now: i64) -> Result<Try, StoreError> {
         let count_on_session = |condition: &str| {
-            self.session(key)
+            self.update_session(key)
                 .update_expression("SET attempts = attempts + :one")
                 .condition_expression(format!(
                     "expires_at > :now AND sent_at > :too_old AND attempts < :most AND {condition}"
@@ -274,7 +288,7 @@ impl Store for DynamoDbStore {
         now: i64,
     ) -> Result<bool, StoreError> {
         let mark = self
-            .session(key)
+            .update_session(key)
             .update_expression("SET is_verified = :true, expires_at = :until")
             .condition_expression("expires_at > :now")
             .expression_attribute_values(":true", AttributeValue::Bool(true))

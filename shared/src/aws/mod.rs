@@ -35,17 +35,16 @@ pub async fn connect(handles_tokens: bool) -> Result<App, Box<dyn Error + Send +
     let keys =
         if handles_tokens { keys::read(&sdk, &variable("SIGNING_KEYS_SECRET")?).await? } else { KeySet::default() };
     Ok(App {
-        config,
         store: Box::new(DynamoDbStore::new(&sdk, variable("USERS_TABLE")?, variable("SMS_SESSIONS_TABLE")?)),
-        sms: Box::new(SnsSms::from_env(&sdk)?),
+        sms: Box::new(SnsSms::new(&sdk, &config)),
+        config,
         keys,
         clock: Arc::new(SystemClock),
         new_code: AuthCode::generate,
     })
 }
 
-/// The SDK's configuration. A call is tried three times at most and takes 6 s at most, so that a
-/// function with a timeout of 10 s always answers.
+/// The SDK's configuration: a call is tried three times at most, and takes 6 s at most.
 pub async fn sdk_config() -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
@@ -77,15 +76,14 @@ struct CallError {
 }
 
 impl CallError {
-    fn new<E: ProvideErrorMetadata, R>(call: &'static str, error: &SdkError<E, R>) -> Self
-    where
-        SdkError<E, R>: RequestId,
-    {
+    fn new<E: ProvideErrorMetadata>(call: &'static str, error: &SdkError<E>) -> Self {
         let (kind, is_passing) = match error {
             SdkError::TimeoutError(_) => ("timed out", true),
             SdkError::DispatchFailure(_) => ("could not be sent", true),
             SdkError::ResponseError(_) => ("got no answer that can be read", true),
-            SdkError::ServiceError(_) => ("was refused with", is_passing(error.code())),
+            SdkError::ServiceError(answer) => {
+                ("was refused with", is_passing(error.code()) || answer.raw().status().is_server_error())
+            }
             _ => ("could not be built", false),
         };
         Self {

@@ -1,16 +1,22 @@
 //! SMS through SNS.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_sns::Client;
 use aws_sdk_sns::types::MessageAttributeValue;
 
 use super::CallError;
-use crate::config::ConfigError;
+use crate::config::Config;
 use crate::phone::Phone;
 use crate::sms::{Sms, SmsError};
+
+/// How long SNS may take.
+const LONGEST_PUBLISH: Duration = Duration::from_secs(5);
 
 /// Sends each code as one transactional SMS.
 #[derive(Debug)]
@@ -21,30 +27,18 @@ pub struct SnsSms {
 }
 
 impl SnsSms {
-    /// `sender_id` is shown on the phone where its country allows one: 1 to 11 letters and digits.
-    /// `max_price_usd` is the most that one SMS may cost: SNS refuses to send a dearer one.
+    /// With [`Config::sms_sender_id`] and [`Config::sms_max_price_usd`].
     #[must_use]
-    pub fn new(sdk: &SdkConfig, sender_id: Option<String>, max_price_usd: String) -> Self {
-        Self { client: Client::new(sdk), sender_id, max_price_usd }
-    }
-
-    /// With `SMS_SENDER_ID` (none) and `SMS_MAX_PRICE_USD` (0.50).
-    ///
-    /// # Errors
-    /// [`ConfigError`], if one of them is bad.
-    pub fn from_env(sdk: &SdkConfig) -> Result<Self, ConfigError> {
-        let sender_id = std::env::var("SMS_SENDER_ID").ok().filter(|id| !id.is_empty());
-        if sender_id.as_ref().is_some_and(|id| id.len() > 11 || !id.bytes().all(|byte| byte.is_ascii_alphanumeric())) {
-            return Err(ConfigError {
-                variable: "SMS_SENDER_ID",
-                must: "must have at most 11 letters and digits".into(),
-            });
+    pub fn new(sdk: &SdkConfig, config: &Config) -> Self {
+        let once = aws_sdk_sns::config::Builder::from(sdk)
+            // SNS knows no idempotency: a second try may be a second SMS.
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(TimeoutConfig::builder().operation_timeout(LONGEST_PUBLISH).build());
+        Self {
+            client: Client::from_conf(once.build()),
+            sender_id: config.sms_sender_id.clone(),
+            max_price_usd: config.sms_max_price_usd.clone(),
         }
-        let max_price_usd = std::env::var("SMS_MAX_PRICE_USD").unwrap_or_else(|_| "0.50".to_owned());
-        if !max_price_usd.parse::<f64>().is_ok_and(|price| price > 0.0 && price.is_finite()) {
-            return Err(ConfigError { variable: "SMS_MAX_PRICE_USD", must: "must be a price in US dollars".into() });
-        }
-        Ok(Self::new(sdk, sender_id, max_price_usd))
     }
 }
 

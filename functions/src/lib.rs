@@ -1,9 +1,9 @@
 //! Ably's endpoints. Each is a Lambda function of its own, and its whole story stands in one file:
 //! what it is asked, what it answers, how, and its tests. Only [`mod@serve`] knows Lambda.
 //!
-//! To add one: a file here with an `ENDPOINT`, a line in [`ENDPOINTS`], a bin of its name in
-//! `src/bin`, a route in the root `Cargo.toml` and a function in `template.yaml`. The test
-//! `routes` names what was forgotten.
+//! To add one: a file here with an `ENDPOINT`, its `mod` and its line in [`ENDPOINTS`], a bin of its
+//! name in `src/bin`, a route in the root `Cargo.toml`, a function in `template.yaml` and an event in
+//! `local/events`. The tests `routes` and `events` name what was forgotten.
 
 pub mod email_duplicate_check;
 #[cfg(feature = "local")]

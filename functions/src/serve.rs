@@ -3,7 +3,10 @@
 use lambda_http::{Body, Error, RequestExt as _, service_fn};
 use shared::App;
 use shared::error::ApiError;
+use tokio::sync::OnceCell;
+use tracing::Subscriber;
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use zeroize::Zeroizing;
@@ -20,14 +23,22 @@ use crate::{Endpoint, Request, Response};
 
 /// Runs `endpoint` as a Lambda function, until Lambda ends it.
 ///
+/// It connects in init. If that fails (the first signing key is not made yet, a variable is bad) it
+/// answers 500, and tries again with each request.
+///
 /// # Errors
-/// If the configuration is bad or the backend can't be reached, and if the Lambda runtime fails.
+/// If the Lambda runtime fails.
 pub async fn serve(endpoint: Endpoint) -> Result<(), Error> {
-    log_to_stdout();
-    let app = backend::connect(endpoint.handles_tokens).await.inspect_err(|error| {
-        tracing::error!(function = endpoint.name, cause = %error, "the function can't start");
-    })?;
-    lambda_http::run(service_fn(|event| answer(endpoint, &app, event))).await
+    logger(std::io::stdout).init();
+    let app = OnceCell::new();
+    let connect = async || app.get_or_try_init(|| backend::connect(endpoint.handles_tokens)).await;
+    // The first request says why, if this fails.
+    let _ = connect().await;
+    lambda_http::run(service_fn(async |event| match connect().await {
+        Ok(app) => answer(endpoint, app, event).await,
+        Err(cause) => tell(endpoint, Err(ApiError::Internal(cause))),
+    }))
+    .await
 }
 
 /// Runs the rotation of the signing keys, which Secrets Manager calls.
@@ -38,7 +49,7 @@ pub async fn serve(endpoint: Endpoint) -> Result<(), Error> {
 pub async fn serve_rotation() -> Result<(), Error> {
     use lambda_http::lambda_runtime::{self, LambdaEvent};
 
-    log_to_stdout();
+    logger(std::io::stdout).init();
     let sdk = &backend::sdk_config().await;
     let rotate = async |event: LambdaEvent<backend::Rotation>| {
         backend::rotate_keys(sdk, &event.payload).await.inspect_err(|error| {
@@ -57,7 +68,11 @@ pub async fn answer(
     app: &App,
     event: lambda_http::Request,
 ) -> Result<lambda_http::Response<String>, Error> {
-    let response = (endpoint.handle)(app, read(event)).await.unwrap_or_else(|error| {
+    tell(endpoint, (endpoint.handle)(app, read(event)).await)
+}
+
+fn tell(endpoint: Endpoint, result: Result<Response, ApiError>) -> Result<lambda_http::Response<String>, Error> {
+    let response = result.unwrap_or_else(|error| {
         log(endpoint, &error);
         Response::from(&error)
     });
@@ -93,13 +108,17 @@ fn log(endpoint: Endpoint, error: &ApiError) {
     }
 }
 
-/// JSON lines. Of the libraries, warnings only, whatever the level: their finer logs hold requests.
-fn log_to_stdout() {
+/// Logs as JSON lines. Of the libraries, warnings only, whatever the level: their finer logs hold
+/// requests.
+pub fn logger<W>(writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
     let level =
         std::env::var("AWS_LAMBDA_LOG_LEVEL").ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
     let ours = ["functions", "local", "shared"].map(|target| (target, level));
     tracing_subscriber::registry()
-        .with(tracing_subscriber::fmt::layer().json().flatten_event(true).with_span_list(false))
+        .with(tracing_subscriber::fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(writer))
         .with(
             Targets::new()
                 .with_default(LevelFilter::WARN)
@@ -107,5 +126,4 @@ fn log_to_stdout() {
                 .with_target("lambda_runtime::runtime", LevelFilter::ERROR)
                 .with_targets(ours),
         )
-        .init();
 }

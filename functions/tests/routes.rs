@@ -98,21 +98,20 @@ fn router_template_and_bins_are_the_endpoints() {
 }
 
 #[test]
-fn each_function_has_an_event_and_its_alarms() {
-    let template = template();
-    let bins: BTreeSet<String> = functions(&template).into_iter().map(|(_, bin, _)| bin).collect();
+fn each_function_has_an_event() {
+    let bins: BTreeSet<String> = functions(&template()).into_iter().map(|(_, bin, _)| bin).collect();
     assert_eq!(names("local/events", "json"), bins);
-    for alarm in ["ErrorsAlarm", "ThrottlesAlarm"] {
-        let alarm = &template["Resources"][alarm]["Properties"];
-        let watched: BTreeSet<&str> = alarm["Metrics"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter_map(|metric| metric.pointer("/MetricStat/Metric/Dimensions/0/Value")?.as_str())
-            .collect();
-        let ids: BTreeSet<String> = functions(&template).into_iter().map(|(id, ..)| id).collect();
-        assert_eq!(watched, ids.iter().map(String::as_str).collect());
-    }
+}
+
+#[test]
+fn each_route_that_costs_an_sms_or_a_hash_has_a_throttle() {
+    let template = template();
+    let hashes =
+        |bin: &str| functions(&template).iter().any(|(_, b, f)| b == bin && f["Properties"]["MemorySize"] == 1769);
+    let costly = endpoints().into_iter().filter(|(bin, _)| bin == "sms-auth-send" || hashes(bin));
+    let throttled = &template["Resources"]["HttpApi"]["Properties"]["RouteSettings"];
+    let throttled: BTreeSet<String> = throttled.as_object().unwrap().keys().cloned().collect();
+    assert_eq!(throttled, costly.flat_map(|(_, routes)| routes).collect());
 }
 
 #[test]
@@ -210,6 +209,24 @@ fn the_parameters_have_the_defaults_and_bounds_of_the_code() {
     };
     assert_eq!(format!("{:?}", Config::read(&default).unwrap()), format!("{:?}", Config::default()));
 
+    for (variable, bad) in [
+        ("SERVICE_NAME", ""),
+        ("SERVICE_NAME", " "),
+        ("DEFAULT_REGION", "Korea"),
+        ("TOKEN_ISSUER", " "),
+        ("TOKEN_AUDIENCE", ""),
+        ("SMS_SENDER_ID", "A dash-"),
+        ("SMS_MAX_PRICE_USD", "0"),
+        ("SMS_MAX_PRICE_USD", "0.00"),
+    ] {
+        let pattern = regex_lite::Regex::new(parameters[variable]["AllowedPattern"].as_str().unwrap()).unwrap();
+        assert!(pattern.is_match(&default(variable).unwrap()), "{variable}");
+        assert!(!pattern.is_match(bad), "the template takes {bad:?} as {variable}");
+        assert!(
+            Config::read(&|name| (name == variable).then(|| bad.to_owned())).is_err(),
+            "the code takes {bad:?} as {variable}"
+        );
+    }
     for (variable, parameter) in parameters.iter().filter(|(_, parameter)| parameter["Type"] == "Number") {
         let with = |value: i64| Config::read(&|name: &str| (name == variable).then(|| value.to_string()));
         let (least, most) = (parameter["MinValue"].as_i64().unwrap(), parameter["MaxValue"].as_i64().unwrap());

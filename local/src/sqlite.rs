@@ -339,3 +339,37 @@ fn take_back(db: &Transaction<'_>, table: &str, phone: &Phone) -> rusqlite::Resu
     let latest = format!("SELECT rowid FROM {table} WHERE phone = ? ORDER BY at DESC LIMIT 1");
     db.execute(&format!("DELETE FROM {table} WHERE rowid = ({latest})"), [phone.e164()]).map(|_| ())
 }
+
+#[cfg(test)]
+mod tests {
+    use shared::sms_auth::SessionId;
+    use shared::value::Value;
+
+    use super::*;
+
+    /// What no endpoint shows yet.
+    #[tokio::test]
+    async fn a_reset_notes_when_the_credentials_changed() {
+        let (store, config) = (SqliteStore::in_memory().unwrap(), Config::default());
+        let (id, phone) = (UserId::generate(0), Phone::parse("01012345678", &config).unwrap());
+        let value = |text| Value::parse(text, &config).unwrap();
+        let user = NewUser {
+            id,
+            name: value("Kim Minji"),
+            nickname: Value::parse("minji", &config).unwrap(),
+            email: Value::parse("minji@example.com", &config).unwrap(),
+            phone: phone.clone(),
+            password_hash: PasswordHash::stored("the first hash".to_owned()),
+        };
+        let key = SessionId::generate().key();
+        let insert = "INSERT INTO sms_sessions VALUES (?, '+821012345678', NULL, '', 0, 0, TRUE, 1000)";
+        let verify = || store.0.lock().unwrap().execute(insert, [key.as_str()]).unwrap();
+        verify();
+        assert_eq!(store.sign_up(&user, &key, 10).await.unwrap(), SignUp::Done);
+        verify();
+        assert!(store.reset_password(id, &user.password_hash, &phone, &key, 20).await.unwrap());
+        let times = "SELECT created_at, updated_at, credentials_changed_at FROM users";
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        assert_eq!(store.0.lock().unwrap().query_row(times, [], read), Ok((10, 20, 20)));
+    }
+}

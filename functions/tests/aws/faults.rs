@@ -7,27 +7,24 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use crate::contract::{NOW, draft, phone, user, value, verified};
 use crate::http::{header, read_request};
 use crate::stand_ins::{Tables, url};
-use functions::{ENDPOINTS, serve};
+use ::functions::{ENDPOINTS, serve};
 use shared::App;
 use shared::aws::{DynamoDbStore, SnsSms, sdk_config};
 use shared::clock::ManualClock;
 use shared::config::Config;
-use shared::email::Email;
-use shared::password::PasswordHash;
 use shared::phone::Phone;
 use shared::sms::{Sms, SmsError};
-use shared::sms_auth::{AuthCode, SessionId};
-use shared::store::{Opened, Session, SignUp, Store, StoreError, Try};
+use shared::sms_auth::AuthCode;
+use shared::store::{Opened, SignUp, Store, StoreError, Try};
 use shared::token::KeySet;
-use shared::user::{NewUser, UserId};
-use shared::value::Value;
-
-const NOW: i64 = 4_000_000_000;
+use shared::user::UserId;
 
 #[derive(Clone, Copy)]
-enum Fault {
+/// What the proxy does with a call.
+pub(crate) enum Fault {
     None,
     /// Refuses the call for its rate.
     Throttle,
@@ -37,10 +34,12 @@ enum Fault {
     LoseAnswer,
     /// Never answers.
     Hang,
+    /// Answers as what stands between may: 503, and nothing else.
+    Unavailable,
 }
 
 /// A proxy to DynamoDB Local; `fault` is asked at each call, which is the n-th of its operation.
-fn proxy(fault: impl Fn(&str, usize) -> Fault + Send + Sync + 'static) -> String {
+pub(crate) fn proxy(fault: impl Fn(&str, usize) -> Fault + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let (upstream, fault) = (url("DYNAMODB_LOCAL_URL"), Arc::new(fault));
@@ -61,6 +60,7 @@ fn proxy(fault: impl Fn(&str, usize) -> Fault + Send + Sync + 'static) -> String
                     400,
                     br#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","message":"cancelled","CancellationReasons":[{"Code":"None"},{"Code":"TransactionConflict"}]}"#,
                 ),
+                Fault::Unavailable => answer(client, 503, b""),
                 // Kept open until the test ends.
                 Fault::Hang => std::mem::forget(client),
             }
@@ -89,34 +89,6 @@ fn answer(mut client: TcpStream, status: u16, body: &[u8]) {
     let _ = client.write_all(head.as_bytes()).and_then(|()| client.write_all(body));
 }
 
-fn value<T: Value>(text: &str) -> T {
-    T::parse(text, &Config::default()).unwrap_or_else(|invalid| panic!("{text} {}", invalid.0))
-}
-
-fn session(now: i64) -> Session {
-    let (id, phone) = (SessionId::generate(), value::<Phone>("01012345678"));
-    let code_hash = id.code_hash(&phone, None, &AuthCode::generate());
-    Session { key: id.key(), phone, purpose: None, code_hash, sent_at: now }
-}
-
-async fn verified(store: &DynamoDbStore) -> Session {
-    let (session, config) = (session(NOW), Config::default());
-    assert_eq!(store.open_session(&session, &config, NOW).await.unwrap(), Opened::Yes);
-    assert!(store.mark_verified(&session.key, &session.phone, &config, NOW).await.unwrap());
-    session
-}
-
-fn user() -> NewUser {
-    NewUser {
-        id: UserId::generate(NOW * 1000),
-        name: value("Kim Minji"),
-        nickname: value("minji"),
-        email: value("minji@example.com"),
-        phone: value("01012345678"),
-        password_hash: PasswordHash::stored("a hash".to_owned()),
-    }
-}
-
 async fn good(tables: &Tables) -> DynamoDbStore {
     tables.store_at(&url("DYNAMODB_LOCAL_URL")).await
 }
@@ -125,24 +97,30 @@ async fn good(tables: &Tables) -> DynamoDbStore {
 fn is_busy<T: std::fmt::Debug>(result: Result<T, StoreError>) {
     let StoreError::Busy(cause) = result.unwrap_err() else { panic!("not busy") };
     let cause = cause.to_string();
-    assert!(cause.starts_with("dynamodb:") && !cause.contains("1012345678") && !cause.contains("minji"), "{cause}");
+    assert!(cause.starts_with("dynamodb:") && !cause.contains("1020000001") && !cause.contains("minji"), "{cause}");
 }
 
 #[tokio::test]
 async fn one_throttled_call_is_made_again() {
     let tables = Tables::create();
     let store = tables.store_at(&proxy(|_, nth| if nth == 1 { Fault::Throttle } else { Fault::None })).await;
-    assert!(!store.email_taken(&value::<Email>("minji@example.com")).await.unwrap());
-    assert_eq!(store.open_session(&session(NOW), &Config::default(), NOW).await.unwrap(), Opened::Yes);
+    assert!(!store.email_taken(&value("minji@example.com")).await.unwrap());
+    assert_eq!(
+        store.open_session(&draft(phone(1), None, NOW).session, &Config::default(), NOW).await.unwrap(),
+        Opened::Yes
+    );
 }
 
 #[tokio::test]
 async fn a_store_that_throttles_is_busy_and_unchanged() {
     let tables = Tables::create();
     let store = tables.store_at(&proxy(|_, _| Fault::Throttle)).await;
-    is_busy(store.email_taken(&value::<Email>("minji@example.com")).await);
-    is_busy(store.open_session(&session(NOW), &Config::default(), NOW).await);
-    assert_eq!(good(&tables).await.open_session(&session(NOW), &Config::default(), NOW).await.unwrap(), Opened::Yes);
+    is_busy(store.email_taken(&value("minji@example.com")).await);
+    is_busy(store.open_session(&draft(phone(1), None, NOW).session, &Config::default(), NOW).await);
+    assert_eq!(
+        good(&tables).await.open_session(&draft(phone(1), None, NOW).session, &Config::default(), NOW).await.unwrap(),
+        Opened::Yes
+    );
 }
 
 #[tokio::test]
@@ -158,39 +136,43 @@ async fn a_store_that_hangs_is_busy_after_a_while() {
     let sdk = sdk.to_builder().timeout_config(soon.build()).endpoint_url(proxy(|_, _| Fault::Hang)).build();
     let store = tables.store_with(&sdk);
     is_busy(store.profile(UserId::generate(NOW)).await);
-    is_busy(store.open_session(&session(NOW), &Config::default(), NOW).await);
+    is_busy(store.open_session(&draft(phone(1), None, NOW).session, &Config::default(), NOW).await);
 }
 
 #[tokio::test]
 async fn a_store_that_is_away_is_busy() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let store = Tables::create().store_at(&format!("http://{closed}")).await;
-    is_busy(store.phone_taken(&value::<Phone>("01012345678")).await);
+    is_busy(store.phone_taken(&phone(1)).await);
 }
 
 #[tokio::test]
 async fn a_transaction_that_met_another_is_tried_again() {
     let tables = Tables::create();
     let store = tables.store_at(&proxy(|_, nth| if nth < 4 { Fault::Conflict } else { Fault::None })).await;
-    assert_eq!(store.open_session(&session(NOW), &Config::default(), NOW).await.unwrap(), Opened::Yes);
+    assert_eq!(
+        store.open_session(&draft(phone(1), None, NOW).session, &Config::default(), NOW).await.unwrap(),
+        Opened::Yes
+    );
 }
 
 #[tokio::test]
 async fn a_sign_up_that_is_always_cancelled_is_busy_and_changes_nothing() {
     let tables = Tables::create();
     let good = good(&tables).await;
-    let session = verified(&good).await;
+    let session = verified(&good, phone(1), None, NOW).await.session;
+    let new = user("minji@example.com", phone(1));
     let store = tables.store_at(&proxy(|_, _| Fault::Conflict)).await;
-    is_busy(store.sign_up(&user(), &session.key, NOW).await);
-    assert!(!good.email_taken(&user().email).await.unwrap() && !good.phone_taken(&user().phone).await.unwrap());
-    assert_eq!(good.sign_up(&user(), &session.key, NOW).await.unwrap(), SignUp::Done, "the session is still usable");
+    is_busy(store.sign_up(&new, &session.key, NOW).await);
+    assert!(!good.email_taken(&new.email).await.unwrap() && !good.phone_taken(&new.phone).await.unwrap());
+    assert_eq!(good.sign_up(&new, &session.key, NOW).await.unwrap(), SignUp::Done, "the session is still usable");
 }
 
 #[tokio::test]
 async fn a_sign_up_whose_answer_is_lost_succeeds_once() {
     let tables = Tables::create();
     let good = good(&tables).await;
-    let (session, user) = (verified(&good).await, user());
+    let (session, user) = (verified(&good, phone(1), None, NOW).await.session, user("minji@example.com", phone(1)));
     let store = tables.store_at(&proxy(|_, nth| if nth == 1 { Fault::LoseAnswer } else { Fault::None })).await;
     assert_eq!(store.sign_up(&user, &session.key, NOW).await.unwrap(), SignUp::Done);
     assert!(good.profile(user.id).await.unwrap().is_some());
@@ -200,7 +182,7 @@ async fn a_sign_up_whose_answer_is_lost_succeeds_once() {
 async fn a_try_whose_answer_is_lost_counts_once() {
     let tables = Tables::create();
     let (good, config) = (good(&tables).await, Config::default());
-    let session = session(NOW);
+    let session = draft(phone(1), None, NOW).session;
     good.open_session(&session, &config, NOW).await.unwrap();
     let store =
         tables
@@ -251,25 +233,25 @@ async fn a_client_of_a_busy_store_is_told_to_come_again() {
     assert!(answer.body().contains(r#""error_code":"SERVER__BUSY""#));
 }
 
+/// SNS as it refuses a phone, which it repeats in its message.
+pub(crate) async fn refusing_sns() -> SnsSms {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            read_request(&mut client);
+            answer(client, 400, b"<ErrorResponse><Error><Type>Sender</Type><Code>InvalidParameter</Code><Message>+821012345678 is not valid</Message></Error><RequestId>1</RequestId></ErrorResponse>");
+        }
+    });
+    SnsSms::new(&sdk_config().await.into_builder().endpoint_url(url).build(), &Config::default())
+}
+
 #[tokio::test]
 async fn when_sns_fails_the_client_may_try_again_at_once() {
     let tables = Tables::create();
-    let refuse = || {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
-        thread::spawn(move || {
-            for client in listener.incoming() {
-                let mut client = client.unwrap();
-                read_request(&mut client);
-                // SNS repeats the phone in its message.
-                answer(client, 400, b"<ErrorResponse><Error><Type>Sender</Type><Code>InvalidParameter</Code><Message>+821012345678 is not valid</Message></Error><RequestId>1</RequestId></ErrorResponse>");
-            }
-        });
-        address
-    };
     for _ in 0..3 {
-        let sns =
-            SnsSms::new(&sdk_config().await.into_builder().endpoint_url(refuse()).build(), None, "0.50".to_owned());
+        let sns = refusing_sns().await;
         let error = sns.send(&value("01012345678"), "the text").await.unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -280,4 +262,26 @@ async fn when_sns_fails_the_client_may_try_again_at_once() {
         assert!(answer.body().contains(r#""error_code":"SMS__NOT_SENT""#) && !answer.body().contains("1012345678"));
     }
     assert_eq!(send(good(&tables).await, Taken).await.status(), 200);
+}
+
+#[tokio::test]
+async fn when_sns_fails_and_the_store_too_it_is_still_the_sms_that_was_not_sent() {
+    let tables = Tables::create();
+    let store = tables.store_at(&proxy(|_, nth| if nth == 1 { Fault::None } else { Fault::Throttle })).await;
+    assert_eq!(send(store, refusing_sns().await).await.status(), 504);
+    assert_eq!(send(good(&tables).await, Taken).await.status(), 429, "the phone waits its cool-down");
+}
+
+#[tokio::test]
+async fn a_send_of_unknown_outcome_is_undone() {
+    let tables = Tables::create();
+    let store = tables.store_at(&proxy(|_, nth| if nth <= 3 { Fault::LoseAnswer } else { Fault::None })).await;
+    assert_eq!(send(store, Taken).await.status(), 503);
+    assert_eq!(send(good(&tables).await, Taken).await.status(), 200, "it did not count");
+}
+
+#[tokio::test]
+async fn a_server_error_without_a_name_is_busy_too() {
+    let store = Tables::create().store_at(&proxy(|_, _| Fault::Unavailable)).await;
+    is_busy(store.phone_taken(&phone(1)).await);
 }

@@ -6,6 +6,7 @@
 #[path = "../contract/mod.rs"]
 mod contract;
 mod faults;
+mod functions;
 mod http;
 mod signing_keys;
 mod sns;

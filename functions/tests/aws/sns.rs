@@ -16,7 +16,7 @@ async fn sns_takes_the_text_for_the_phone() {
     let moto = url("MOTO_URL");
     let phone = Phone::parse("010-1234-5678", &Config::default()).unwrap();
     let sdk = sdk_config().await.into_builder().endpoint_url(&moto).build();
-    SnsSms::new(&sdk, Some("Ably".to_owned()), "0.50".to_owned()).send(&phone, "[Ably] 인증번호 123456").await.unwrap();
+    SnsSms::new(&sdk, &Config::default()).send(&phone, "[Ably] 인증번호 123456").await.unwrap();
 
     let data: Json = ureq::get(format!("{moto}/moto-api/data.json")).call().unwrap().body_mut().read_json().unwrap();
     let sent = data["sns"]["SMS"].to_string();
@@ -29,10 +29,15 @@ async fn an_sms_is_transactional_and_has_a_highest_price() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     let sdk = sdk_config().await.into_builder().endpoint_url(url).build();
     let phone = Phone::parse("010-1234-5678", &Config::default()).unwrap();
+    let config =
+        Config { sms_sender_id: Some("Ably".to_owned()), sms_max_price_usd: "0.25".to_owned(), ..Config::default() };
+    let again = listener.try_clone().unwrap();
     let request = std::thread::spawn(move || read_request(&mut listener.accept().unwrap().0).1);
     // The stand-in hangs up without an answer.
-    SnsSms::new(&sdk, Some("Ably".to_owned()), "0.25".to_owned()).send(&phone, "text").await.unwrap_err();
+    SnsSms::new(&sdk, &config).send(&phone, "text").await.unwrap_err();
     let request = String::from_utf8(request.join().unwrap()).unwrap();
+    again.set_nonblocking(true).unwrap();
+    assert!(again.accept().is_err(), "it is asked once: a second try may be a second SMS");
     for attribute in
         ["SMSType&", "StringValue=Transactional", "MaxPrice&", "StringValue=0.25", "SenderID&", "StringValue=Ably"]
     {

@@ -26,8 +26,8 @@ pub(crate) fn call(url: &str, target: &str, body: &Json) -> Json {
 
 /// The tables of a new, empty store in DynamoDB Local.
 pub(crate) struct Tables {
-    users: String,
-    sms_sessions: String,
+    pub(crate) users: String,
+    pub(crate) sms_sessions: String,
 }
 
 impl Tables {

@@ -21,7 +21,7 @@ use shared::user::{NewUser, Profile, UserId};
 use shared::value::Value;
 
 /// Far from now, so that no real TTL deletes what a test calls expired.
-const NOW: i64 = 4_000_000_000;
+pub(crate) const NOW: i64 = 4_000_000_000;
 const DAY: i64 = 24 * 60 * 60;
 /// How many tasks race.
 const MANY: usize = 100;
@@ -72,6 +72,8 @@ macro_rules! promises {
             of_many_sends_at_once_one_is_let_through,
             a_cancelled_session_never_was,
             a_cancelled_session_leaves_the_quota_as_it_was,
+            a_session_that_is_not_open_cannot_be_cancelled,
+            the_largest_budgets_can_be_kept,
             a_try_is_counted_for_its_session,
             a_session_that_expired_is_not_found_though_it_is_in_the_table,
             of_many_guesses_at_once_five_are_compared,
@@ -102,21 +104,21 @@ macro_rules! promises {
 }
 pub(crate) use promises;
 
-fn value<T: Value>(text: &str) -> T {
+pub(crate) fn value<T: Value>(text: &str) -> T {
     T::parse(text, &Config::default()).unwrap_or_else(|invalid| panic!("{text} {}", invalid.0))
 }
 
-fn phone(n: usize) -> Phone {
+pub(crate) fn phone(n: usize) -> Phone {
     value(&format!("010{}", 20_000_000 + n))
 }
 
-struct Draft {
+pub(crate) struct Draft {
     id: SessionId,
     code: AuthCode,
-    session: Session,
+    pub(crate) session: Session,
 }
 
-fn draft(phone: Phone, purpose: Option<Purpose>, now: i64) -> Draft {
+pub(crate) fn draft(phone: Phone, purpose: Option<Purpose>, now: i64) -> Draft {
     let (id, code) = (SessionId::generate(), AuthCode::generate());
     let session =
         Session { key: id.key(), code_hash: id.code_hash(&phone, purpose, &code), phone, purpose, sent_at: now };
@@ -129,7 +131,7 @@ async fn opened(store: &dyn Store, phone: Phone, purpose: Option<Purpose>, now: 
     draft
 }
 
-async fn verified(store: &dyn Store, phone: Phone, purpose: Option<Purpose>, now: i64) -> Draft {
+pub(crate) async fn verified(store: &dyn Store, phone: Phone, purpose: Option<Purpose>, now: i64) -> Draft {
     let (draft, config) = (opened(store, phone, purpose, now).await, Config::default());
     let counted = store.count_try(&draft.session.key, &draft.session.phone, &config, now).await.unwrap();
     assert!(matches!(counted, Try::Counted { .. }));
@@ -137,7 +139,7 @@ async fn verified(store: &dyn Store, phone: Phone, purpose: Option<Purpose>, now
     draft
 }
 
-fn user(email: &str, phone: Phone) -> NewUser {
+pub(crate) fn user(email: &str, phone: Phone) -> NewUser {
     NewUser {
         id: UserId::generate(NOW * 1000),
         name: value("Kim Minji"),
@@ -245,6 +247,38 @@ pub(crate) async fn a_cancelled_session_leaves_the_quota_as_it_was(stores: Store
     store.cancel_session(&tenth.session, &config).await.unwrap();
     opened(store, phone(1), None, NOW + 8000).await;
     assert_eq!(too_soon(store, phone(1), NOW + 12_000).await, DAY - 12_000);
+}
+
+pub(crate) async fn a_session_that_is_not_open_cannot_be_cancelled(stores: Stores) {
+    let (store, config) = (stores.one(), Config::default());
+    store.cancel_session(&draft(phone(1), None, NOW).session, &config).await.unwrap();
+    let first = opened(store, phone(1), None, NOW).await;
+    store.cancel_session(&draft(phone(1), None, NOW).session, &config).await.unwrap();
+    assert_eq!(too_soon(store, phone(1), NOW).await, 60, "the send still counts");
+    store.cancel_session(&first.session, &config).await.unwrap();
+    store.cancel_session(&first.session, &config).await.unwrap();
+    opened(store, phone(1), None, NOW).await;
+}
+
+pub(crate) async fn the_largest_budgets_can_be_kept(stores: Stores) {
+    let store = stores.one();
+    let largest = Config {
+        seconds_between_sends: 1,
+        sends_per_phone_per_hour: 50,
+        sends_per_phone_per_day: 50,
+        failed_tries_per_phone_per_day: 50,
+        tries_per_session: 10,
+        ..Config::default()
+    };
+    for n in 0..50 {
+        let session = draft(phone(1), None, NOW + n).session;
+        assert_eq!(store.open_session(&session, &largest, NOW + n).await.unwrap(), Opened::Yes);
+        let counted = store.count_try(&session.key, &phone(1), &largest, NOW + n).await.unwrap();
+        assert!(matches!(counted, Try::Counted { .. }));
+    }
+    let session = draft(phone(1), None, NOW + 50).session;
+    let refused = store.open_session(&session, &largest, NOW + 50).await.unwrap();
+    assert_eq!(refused, Opened::TooSoon { retry_after: DAY - 50 });
 }
 
 pub(crate) async fn a_try_is_counted_for_its_session(stores: Stores) {

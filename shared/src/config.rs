@@ -2,7 +2,7 @@
 
 use std::str::FromStr as _;
 
-use crate::phone::Region;
+use crate::phone::{self, Region};
 use crate::store::Budget;
 
 /// The configuration. Each field names its variable; the README's table has one row for each.
@@ -108,7 +108,15 @@ impl Config {
             number(name, default.into(), least.into(), most.into()).map(|value| u32::try_from(value).unwrap_or(most))
         };
 
-        let region = text("DEFAULT_REGION", "KR".to_owned())?;
+        let default_region = match variable("DEFAULT_REGION") {
+            None => default.default_region,
+            Some(region) => {
+                Region::from_str(&region).ok().filter(|&region| phone::is_known(region)).ok_or_else(|| {
+                    let must = "must be a country, as two capital letters".to_owned();
+                    ConfigError { variable: "DEFAULT_REGION", must }
+                })?
+            }
+        };
         let service_name = text("SERVICE_NAME", default.service_name)?;
         // Longer, and the text of an SMS would no longer fit one segment.
         if service_name.chars().count() > 20 || service_name.chars().any(|c| c.is_control() || c.len_utf16() > 1) {
@@ -131,10 +139,7 @@ impl Config {
             });
         }
         Ok(Self {
-            default_region: Region::from_str(&region).map_err(|_| ConfigError {
-                variable: "DEFAULT_REGION",
-                must: "must be a country, as two capital letters".to_owned(),
-            })?,
+            default_region,
             service_name,
             code_seconds: number("CODE_SECONDS", default.code_seconds, 60, 600)?,
             verified_seconds: number("VERIFIED_SECONDS", default.verified_seconds, 60, 3600)?,
@@ -201,7 +206,9 @@ mod tests {
             with("TRIES_PER_SESSION", "many").unwrap_err().to_string(),
             "TRIES_PER_SESSION must be a whole number from 1 to 10"
         );
-        assert!(with("DEFAULT_REGION", "Korea").is_err());
+        for region in ["Korea", "XX", "kr", ""] {
+            assert!(with("DEFAULT_REGION", region).is_err(), "{region}");
+        }
         assert!(with("SERVICE_NAME", &"a".repeat(21)).is_err());
         assert!(with("TOKEN_ISSUER", "").is_err());
         for (name, good, bad) in [("SMS_SENDER_ID", "Ably", "A dash-"), ("SMS_MAX_PRICE_USD", "0.05", "0.0")] {

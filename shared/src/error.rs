@@ -27,7 +27,7 @@ pub enum ApiError {
     #[error("the code or the phone does not match")]
     CodeNotMatched,
     /// The session's or the phone's budget of tries is spent.
-    #[error("too many wrong codes")]
+    #[error("too many wrong codes: ask for a new one, or wait as Retry-After says")]
     TooManyAttempts {
         /// When to come again, in seconds.
         retry_after: i64,

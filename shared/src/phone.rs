@@ -9,6 +9,12 @@ pub use rlibphonenumber::enums::Region;
 use crate::config::Config;
 use crate::value::{Invalid, Value};
 
+/// Whether libphonenumber knows the numbers of this region.
+#[must_use]
+pub fn is_known(region: Region) -> bool {
+    PHONE_NUMBER_UTIL.get_country_code_for_region(region).is_some()
+}
+
 /// A mobile phone number, in E.164 (ITU-T E.164: `+`, country code, at most 15 digits).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Phone {

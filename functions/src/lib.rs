@@ -6,9 +6,12 @@
 //! `local/events`. The tests `routes` and `events` name what was forgotten.
 
 pub mod email_duplicate_check;
+pub mod jwks;
 #[cfg(feature = "local")]
 pub mod local_outbox;
 pub mod login;
+pub mod logout;
+pub mod openid_configuration;
 pub mod password;
 pub mod phone_duplicate_check;
 pub mod profile;
@@ -20,6 +23,7 @@ pub mod sms_auth_send;
 pub mod sms_auth_verify;
 #[cfg(test)]
 mod testing;
+pub mod token_refresh;
 
 use std::pin::Pin;
 
@@ -56,4 +60,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
     login::ENDPOINT,
     profile::ENDPOINT,
     password::ENDPOINT,
+    token_refresh::ENDPOINT,
+    logout::ENDPOINT,
+    jwks::ENDPOINT,
+    openid_configuration::ENDPOINT,
 ];

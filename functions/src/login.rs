@@ -9,6 +9,8 @@ use shared::error::ApiError;
 use shared::password::Attempt;
 use shared::phone::Phone;
 use shared::store::Login;
+use shared::token::Family;
+use shared::user::Credentials;
 use shared::value::Invalid;
 
 use crate::{Endpoint, Request, Response};
@@ -26,6 +28,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
 /// # Errors
 /// 422; 401 if there is no such user or the password is wrong; and what a store can come to.
 pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
+    let issuer = request.issuer(&app.config)?;
     let mut fields = request.fields(&app.config)?;
     let (email, phone) = (fields.read_optional::<Email>("email"), fields.read_optional::<Phone>("phone"));
     let login = match (email, phone) {
@@ -48,8 +51,12 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let credentials = app.store.credentials(&login).await?;
     let hash = credentials.as_ref().map(|credentials| &credentials.password_hash);
     match (password.matches(hash, app.config.bcrypt_cost), credentials) {
-        (true, Some(credentials)) => {
-            Response::ok(&app.keys.issue(credentials.user_id, &app.config, app.clock.now())?)
+        (true, Some(Credentials { user_id, epoch, .. })) => {
+            let now = app.clock.now();
+            let family = Family::start(user_id, epoch, &app.config, now);
+            let tokens = app.keys.issue(&family, &issuer, &app.config, now).await?;
+            app.store.start_family(&family).await?;
+            Response::ok(&tokens)
         }
         _ => Err(ApiError::NotMatched),
     }

@@ -18,6 +18,8 @@ pub struct Request {
     pub query: HashMap<String, String>,
     /// The value of `Authorization`.
     pub authorization: Option<Zeroizing<String>>,
+    /// The domain name that it came to, which API Gateway knows to be this API's.
+    pub domain: Option<String>,
     /// The body; `None` in a request that can't have one, GET.
     pub body: Option<Vec<u8>>,
 }
@@ -41,6 +43,15 @@ impl Request {
             None => self.query.into_iter().map(|(name, value)| (name, Json::String(unescaped_plus(value)))).collect(),
         };
         Ok(Fields { config, values, errors: Vec::new() })
+    }
+
+    /// The issuer of the tokens, a URL: as configured, or else where the request came to.
+    ///
+    /// # Errors
+    /// [`ApiError::Internal`], if there is neither.
+    pub fn issuer(&self, config: &Config) -> Result<String, ApiError> {
+        let own = || self.domain.as_ref().map(|domain| format!("https://{domain}"));
+        config.token_issuer.clone().or_else(own).ok_or_else(|| ApiError::Internal("the issuer is not known".into()))
     }
 
     /// The bearer token (RFC 6750, 2.1); the scheme's case does not matter.
@@ -76,6 +87,18 @@ impl Fields<'_> {
             self.refuse(field, Invalid("is required"));
         }
         read
+    }
+
+    /// Reads a flag, which is off if it is missing. `None` means that it is bad.
+    pub fn read_flag(&mut self, field: &'static str) -> Option<bool> {
+        match self.values.get(field) {
+            None | Some(Json::Null) => Some(false),
+            Some(Json::Bool(flag)) => Some(*flag),
+            Some(_) => {
+                self.refuse(field, Invalid("must be true or false"));
+                None
+            }
+        }
     }
 
     /// Reads a field that may be missing: `Some(None)`. `None` means that it is bad.
@@ -142,6 +165,16 @@ mod tests {
         assert_eq!(code(of(16 * 1024).as_bytes()), None);
         assert_eq!(code(of(16 * 1024 + 1).as_bytes()), Some("REQUEST__TOO_LARGE"));
         assert_eq!(code("[".repeat(10_000).as_bytes()), Some("REQUEST__MALFORMED"));
+    }
+
+    #[test]
+    fn the_issuer_is_where_the_request_came_to_unless_it_is_configured() {
+        let request = Request { domain: Some("a1b2c3d4e5.execute-api.example.com".to_owned()), ..Request::default() };
+        let own = Config::default();
+        let configured = Config { token_issuer: Some("https://accounts.example.com".to_owned()), ..Config::default() };
+        assert_eq!(request.issuer(&own).unwrap(), "https://a1b2c3d4e5.execute-api.example.com");
+        assert_eq!(request.issuer(&configured).unwrap(), "https://accounts.example.com");
+        assert!(Request::default().issuer(&own).is_err());
     }
 
     #[test]

@@ -4,6 +4,8 @@ use serde::Serialize;
 use shared::error::ApiError;
 use zeroize::Zeroizing;
 
+const CACHE_CONTROL: &str = "cache-control";
+
 /// A response. Its `Debug` would show what must not be seen, so it has none.
 pub struct Response {
     /// The HTTP status.
@@ -21,6 +23,23 @@ impl Response {
     /// [`ApiError::Internal`], if `body` can't be written as JSON.
     pub fn ok(body: &impl Serialize) -> Result<Self, ApiError> {
         Self::with(200, body)
+    }
+
+    /// 200 with `body`, which anybody may cache for so many `seconds`.
+    ///
+    /// # Errors
+    /// As [`Response::ok`].
+    pub fn public(body: &impl Serialize, seconds: u32) -> Result<Self, ApiError> {
+        let mut response = Self::with(200, body)?;
+        response.headers.retain(|(name, _)| *name != CACHE_CONTROL);
+        response.headers.push((CACHE_CONTROL, format!("public, max-age={seconds}")));
+        Ok(response)
+    }
+
+    /// 204.
+    #[must_use]
+    pub fn no_content() -> Self {
+        Self { status: 204, headers: vec![(CACHE_CONTROL, "no-store".to_owned())], body: Zeroizing::default() }
     }
 
     /// 201 with `body`.
@@ -50,7 +69,7 @@ impl From<&ApiError> for Response {
     }
 }
 
-/// No answer of ours may be cached: nearly all hold a session, a token or personal data.
+/// No answer may be cached unless it says so: nearly all hold a session, a token or personal data.
 fn headers(content_type: &str) -> Vec<(&'static str, String)> {
-    vec![("content-type", content_type.to_owned()), ("cache-control", "no-store".to_owned())]
+    vec![("content-type", content_type.to_owned()), (CACHE_CONTROL, "no-store".to_owned())]
 }

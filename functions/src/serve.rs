@@ -1,5 +1,6 @@
 //! The only file that knows Lambda: connects once, reads the request, calls the handler, answers.
 
+use lambda_http::request::RequestContext;
 use lambda_http::{Body, Error, RequestExt as _, service_fn};
 use shared::App;
 use shared::error::ApiError;
@@ -48,11 +49,14 @@ pub async fn serve(endpoint: Endpoint) -> Result<(), Error> {
 #[cfg(feature = "aws")]
 pub async fn serve_rotation() -> Result<(), Error> {
     use lambda_http::lambda_runtime::{self, LambdaEvent};
+    use shared::clock::{Clock as _, SystemClock};
 
     logger(std::io::stdout).init();
-    let sdk = &backend::sdk_config().await;
+    let (sdk, public) = (&backend::sdk_config().await, backend::variable("PUBLIC_KEYS_SECRET"));
     let rotate = async |event: LambdaEvent<backend::Rotation>| {
-        backend::rotate_keys(sdk, &event.payload).await.inspect_err(|error| {
+        let public = public.as_deref().map_err(ToString::to_string)?;
+        let rotated = backend::rotate_keys(sdk, public, &event.payload, SystemClock.now()).await;
+        rotated.inspect_err(|error| {
             tracing::error!(function = "rotate-keys", cause = %error, "failed");
         })
     };
@@ -85,10 +89,15 @@ fn tell(endpoint: Endpoint, result: Result<Response, ApiError>) -> Result<lambda
 
 fn read(event: lambda_http::Request) -> Request {
     let query = event.query_string_parameters_ref().into_iter().flat_map(|query| query.iter());
+    let domain = match event.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.domain_name.clone(),
+        _ => None,
+    };
     let authorization = event.headers().get("authorization").and_then(|value| value.to_str().ok());
     Request {
         query: query.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         authorization: authorization.map(|value| Zeroizing::new(value.to_owned())),
+        domain,
         body: (event.method() != "GET").then(|| match event.into_body() {
             Body::Text(text) => text.into_bytes(),
             Body::Binary(bytes) => bytes,

@@ -12,6 +12,7 @@ use shared::password::Password;
 use shared::phone::Phone;
 use shared::sms_auth::{Purpose, SessionId};
 use shared::store::SignUp;
+use shared::token::Family;
 use shared::user::{NewUser, UserId};
 
 use crate::{Endpoint, Request, Response};
@@ -30,6 +31,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
 /// 422; 401 if the session is not verified for this; 409 if the e-mail or the phone is taken; and
 /// what a store can come to.
 pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
+    let issuer = request.issuer(&app.config)?;
     let mut fields = request.fields(&app.config)?;
     let (email, nickname, phone) =
         (fields.read::<Email>("email"), fields.read::<Nickname>("nickname"), fields.read::<Phone>("phone"));
@@ -56,8 +58,9 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let id = UserId::generate(app.clock.now_millis());
     let user = NewUser { id, name, nickname, email, phone, password_hash: password.hash(app.config.bcrypt_cost)? };
     // Before there is a user, so that a fault here leaves none.
-    let tokens = app.keys.issue(id, &app.config, now)?;
-    match app.store.sign_up(&user, &key, now).await? {
+    let family = Family::start(id, 0, &app.config, now);
+    let tokens = app.keys.issue(&family, &issuer, &app.config, now).await?;
+    match app.store.sign_up(&user, &family, &key, now).await? {
         SignUp::Done => Response::created(&tokens),
         SignUp::NotVerified => Err(ApiError::PhoneNotVerified),
         SignUp::Taken { email, phone } => {

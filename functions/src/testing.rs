@@ -8,15 +8,24 @@ use serde_json::Value as Json;
 use shared::App;
 use shared::clock::ManualClock;
 use shared::config::Config;
+use shared::keys::{KeySet, Keys};
 use shared::phone::Phone;
 use shared::sms_auth::AuthCode;
-use shared::token::KeySet;
 use shared::value::Value as _;
 use zeroize::Zeroizing;
 
-use crate::{Endpoint, Request, login, profile, signup, sms_auth_send, sms_auth_verify};
+use crate::{
+    Endpoint, Request, login, logout, password, profile, signup, sms_auth_send, sms_auth_verify, token_refresh,
+};
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
+pub(crate) const ISSUER: &str = "https://accounts.example.com";
+
+/// The worlds' key set, as it is kept. Making an RSA key takes longer than all the rest.
+pub(crate) fn keys() -> &'static str {
+    static KEYS: OnceLock<Zeroizing<String>> = OnceLock::new();
+    KEYS.get_or_init(|| KeySet::generate(0).unwrap())
+}
 
 pub(crate) struct World {
     pub(crate) app: App,
@@ -26,16 +35,13 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        // Making an RSA key takes longer than all the rest.
-        static KEYS: OnceLock<KeySet> = OnceLock::new();
-        let keys = KEYS.get_or_init(|| KeySet::read(&KeySet::generate().unwrap()).unwrap()).clone();
         let clock = Arc::new(ManualClock::at(1_800_000_000));
         let outbox = Outbox::in_memory(clock.clone()).unwrap();
         let app = App {
-            config: Config { bcrypt_cost: 4, ..Config::default() },
+            config: Config { bcrypt_cost: 4, token_issuer: Some(ISSUER.to_owned()), ..Config::default() },
             store: Box::new(SqliteStore::in_memory().unwrap()),
             sms: Box::new(outbox.clone()),
-            keys,
+            keys: Keys::from(KeySet::read(keys()).unwrap()),
             clock: clock.clone(),
             new_code: AuthCode::generate,
         };
@@ -46,7 +52,10 @@ impl World {
         let response =
             (endpoint.handle)(&self.app, request).await.unwrap_or_else(|error| crate::Response::from(&error));
         let response = Response { status: response.status, headers: response.headers, body: response.body.to_string() };
-        assert_eq!(response.header("cache-control"), Some("no-store"));
+        let is_public =
+            response.status == 200 && endpoint.routes.iter().all(|(_, path)| path.contains("/.well-known/"));
+        let caching = if is_public { "public, max-age=300" } else { "no-store" };
+        assert_eq!(response.header("cache-control"), Some(caching));
         response
     }
 
@@ -96,6 +105,23 @@ impl World {
         self.call(login::ENDPOINT, json(&serde_json::json!({ "email": email, "password": password }).to_string())).await
     }
 
+    pub(crate) async fn refresh(&self, token: &str) -> Response {
+        self.call(token_refresh::ENDPOINT, json(&serde_json::json!({ "refresh_token": token }).to_string())).await
+    }
+
+    pub(crate) async fn logout(&self, token: &str, everywhere: bool) -> Response {
+        let body = serde_json::json!({ "refresh_token": token, "everywhere": everywhere }).to_string();
+        self.call(logout::ENDPOINT, json(&body)).await
+    }
+
+    /// Resets the password of this phone's user.
+    pub(crate) async fn reset(&self, phone: &str, new: &str) {
+        self.clock.advance(self.app.config.seconds_between_sends);
+        let session = self.verified(phone, Some("password_reset")).await;
+        let body = serde_json::json!({ "session_id": session, "password": new }).to_string();
+        self.call(password::ENDPOINT, json(&body)).await.ok();
+    }
+
     pub(crate) async fn profile(&self, token: &str) -> Response {
         let authorization = Some(Zeroizing::new(format!("Bearer {token}")));
         self.call(profile::ENDPOINT, Request { authorization, ..Request::default() }).await
@@ -135,6 +161,12 @@ impl Response {
     }
 
     #[track_caller]
+    pub(crate) fn is_empty(&self) {
+        self.is_status(204);
+        assert_eq!((self.body.as_str(), self.header("content-type")), ("", None));
+    }
+
+    #[track_caller]
     pub(crate) fn ok(&self) -> &str {
         self.is_status(200);
         &self.body
@@ -149,6 +181,10 @@ impl Response {
         assert_eq!(problem["error_code"], error_code);
         assert!(["type", "title", "detail"].iter().all(|member| problem[member].is_string()), "{}", self.body);
         self
+    }
+
+    pub(crate) fn error_code(&self) -> String {
+        self.field("error_code")
     }
 
     #[track_caller]

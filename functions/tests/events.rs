@@ -9,8 +9,8 @@ use local::{Outbox, SqliteStore};
 use shared::App;
 use shared::clock::{Clock, SystemClock};
 use shared::config::Config;
+use shared::keys::{KeySet, Keys};
 use shared::sms_auth::AuthCode;
-use shared::token::KeySet;
 
 fn app() -> App {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -18,7 +18,7 @@ fn app() -> App {
         config: Config { bcrypt_cost: 4, ..Config::default() },
         store: Box::new(SqliteStore::in_memory().unwrap()),
         sms: Box::new(Outbox::in_memory(clock.clone()).unwrap()),
-        keys: KeySet::read(&KeySet::generate().unwrap()).unwrap(),
+        keys: Keys::from(KeySet::read(&KeySet::generate(0).unwrap()).unwrap()),
         clock,
         new_code: AuthCode::generate,
     }
@@ -36,7 +36,9 @@ async fn each_event_is_understood() {
         let request = lambda_http::request::from_str(&event(endpoint.name)).unwrap();
         let answer = serve::answer(endpoint, &app, request).await.unwrap();
         let body: serde_json::Value = serde_json::from_str(answer.body()).unwrap();
-        assert_eq!(answer.headers()["cache-control"], "no-store");
+        let is_public = endpoint.routes.iter().any(|(_, path)| path.starts_with("/.well-known/"));
+        let caching = if is_public { "public, max-age=300" } else { "no-store" };
+        assert_eq!(answer.headers()["cache-control"], caching);
         answers.push((
             endpoint.name,
             answer.status().as_u16(),
@@ -57,6 +59,10 @@ async fn each_event_is_understood() {
             ("login", 401, "USER__NOT_MATCHED"),
             ("profile", 401, "TOKEN__INVALID"),
             ("password", 401, "USER__PHONE_NOT_VERIFIED"),
+            ("token-refresh", 401, "TOKEN__INVALID"),
+            ("logout", 401, "TOKEN__INVALID"),
+            ("jwks", 200, ""),
+            ("openid-configuration", 200, ""),
         ]
     );
 }
@@ -74,6 +80,21 @@ async fn headers_and_problems_reach_the_client() {
     assert_eq!(refused.headers()["content-type"], "application/problem+json");
     let seconds: u32 = refused.headers()["retry-after"].to_str().unwrap().parse().unwrap();
     assert!((1..=60).contains(&seconds));
+}
+
+#[tokio::test]
+async fn the_issuer_is_the_domain_that_api_gateway_tells() {
+    let app = app();
+    let endpoint = *ENDPOINTS.iter().find(|endpoint| endpoint.name == "openid-configuration").unwrap();
+    let event = event("openid-configuration").replace(
+        r#""domainName": "a1b2c3d4e5.execute-api.ap-northeast-2.amazonaws.com""#,
+        r#""domainName": "accounts.example.com""#,
+    );
+    let answer = serve::answer(endpoint, &app, lambda_http::request::from_str(&event).unwrap()).await.unwrap();
+    let answer: serde_json::Value = serde_json::from_str(answer.body()).unwrap();
+    // Not the header `Host`, which the client chooses.
+    assert!(event.contains(r#""host": "a1b2c3d4e5.execute-api"#));
+    assert_eq!(answer["issuer"], "https://accounts.example.com");
 }
 
 #[tokio::test]

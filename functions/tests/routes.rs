@@ -38,6 +38,21 @@ fn template() -> Json {
     serde_saphyr::from_str(&text("template.yaml")).unwrap()
 }
 
+/// The variables that an operator can set, and the parameters that set them.
+fn variables(template: &Json) -> BTreeMap<String, String> {
+    let settings = |resource: &Json| resource["Environment"]["Variables"].as_object().cloned().unwrap_or_default();
+    let globals = settings(&template["Globals"]["Function"]);
+    let of_functions = functions(template).into_iter().flat_map(|(_, _, function)| settings(&function["Properties"]));
+    let parameter = |value: &Json| match value {
+        // An alternative: with the parameter in it, or without.
+        Json::Array(alternative) => alternative[1].as_str().unwrap().split(['{', '}']).nth(1).unwrap().to_owned(),
+        value => value.as_str().unwrap().to_owned(),
+    };
+    let all = globals.into_iter().chain(of_functions).map(|(variable, value)| (variable, parameter(&value)));
+    // The others name what the template makes.
+    all.filter(|(_, parameter)| template["Parameters"].get(parameter).is_some()).collect()
+}
+
 /// The template's functions: logical id, bin, and the whole resource.
 fn functions(template: &Json) -> Vec<(String, String, Json)> {
     let resources = template["Resources"].as_object().unwrap().iter();
@@ -120,7 +135,7 @@ fn each_function_may_do_what_it_does_and_nothing_else() {
     let mut granted = BTreeMap::new();
     for (_, bin, function) in functions(&template) {
         let mut actions = BTreeSet::new();
-        for statement in function["Properties"]["Policies"][0]["Statement"].as_array().unwrap() {
+        for statement in function["Properties"]["Policies"][0]["Statement"].as_array().into_iter().flatten() {
             let resource =
                 statement["Resource"].as_str().map_or("a phone number", |resource| resource.trim_end_matches(".Arn"));
             for action in statement["Action"].as_array().unwrap() {
@@ -130,28 +145,34 @@ fn each_function_may_do_what_it_does_and_nothing_else() {
         granted.insert(bin, actions.into_iter().collect::<Vec<_>>().join(", "));
     }
     let granted: Vec<_> = granted.iter().map(|(bin, actions)| (bin.as_str(), actions.as_str())).collect();
-    let key = "secretsmanager:GetSecretValue on SigningKeysSecret";
+    let families = |action: &str| format!("dynamodb:{action} on TokenFamiliesTable");
+    let (private, public) =
+        ("secretsmanager:GetSecretValue on SigningKeysSecret", "secretsmanager:GetSecretValue on PublicKeysSecret");
     assert_eq!(
         granted,
         [
             ("email-duplicate-check", "dynamodb:GetItem on UsersTable"),
-            ("login", &format!("dynamodb:GetItem on UsersTable, {key}")),
+            ("jwks", public),
+            ("login", &format!("dynamodb:GetItem on UsersTable, {}, {private}", families("PutItem"))),
+            ("logout", &format!("{}, dynamodb:UpdateItem on UsersTable, {public}", families("DeleteItem"))),
+            ("openid-configuration", ""),
             (
                 "password",
                 "dynamodb:DeleteItem on SmsSessionsTable, dynamodb:GetItem on SmsSessionsTable, dynamodb:GetItem on UsersTable, dynamodb:UpdateItem on UsersTable"
             ),
             ("phone-duplicate-check", "dynamodb:GetItem on UsersTable"),
-            ("profile", &format!("dynamodb:GetItem on UsersTable, {key}")),
+            ("profile", &format!("dynamodb:GetItem on UsersTable, {public}")),
             (
                 "rotate-keys",
                 &format!(
-                    "secretsmanager:DescribeSecret on SigningKeysSecret, {key}, secretsmanager:PutSecretValue on SigningKeysSecret, secretsmanager:UpdateSecretVersionStage on SigningKeysSecret"
+                    "secretsmanager:DescribeSecret on SigningKeysSecret, {public}, {private}, secretsmanager:PutSecretValue on PublicKeysSecret, secretsmanager:PutSecretValue on SigningKeysSecret, secretsmanager:UpdateSecretVersionStage on SigningKeysSecret"
                 )
             ),
             (
                 "signup",
                 &format!(
-                    "dynamodb:DeleteItem on SmsSessionsTable, dynamodb:GetItem on SmsSessionsTable, dynamodb:PutItem on UsersTable, {key}"
+                    "dynamodb:DeleteItem on SmsSessionsTable, dynamodb:GetItem on SmsSessionsTable, {}, dynamodb:PutItem on UsersTable, {private}",
+                    families("PutItem")
                 )
             ),
             (
@@ -159,28 +180,40 @@ fn each_function_may_do_what_it_does_and_nothing_else() {
                 "dynamodb:DeleteItem on SmsSessionsTable, dynamodb:PutItem on SmsSessionsTable, dynamodb:UpdateItem on SmsSessionsTable, sns:Publish on a phone number"
             ),
             ("sms-auth-verify", "dynamodb:GetItem on SmsSessionsTable, dynamodb:UpdateItem on SmsSessionsTable"),
+            (
+                "token-refresh",
+                &format!(
+                    "dynamodb:ConditionCheckItem on UsersTable, {}, {}, {private}",
+                    families("DeleteItem"),
+                    families("UpdateItem")
+                )
+            ),
         ]
     );
+
+    // Each reads the keys where it may, and only those that sign read private ones.
+    let keys = |resource: &Json| resource["Environment"]["Variables"]["KEYS_SECRET"].as_str().map(str::to_owned);
+    let globally = keys(&template["Globals"]["Function"]).unwrap();
+    for (_, bin, function) in functions(&template) {
+        let reads = keys(&function["Properties"]).unwrap_or_else(|| globally.clone());
+        let signs = matches!(bin.as_str(), "signup" | "login" | "token-refresh");
+        assert_eq!(reads, if signs { "SigningKeysSecret" } else { "PublicKeysSecret" }, "{bin}");
+    }
 }
 
 #[test]
 fn the_readme_s_table_has_each_variable_with_its_parameter_and_default() {
     let template = template();
     let mut expected = BTreeSet::new();
-    for (_, _, function) in functions(&template) {
-        for (variable, parameter) in
-            function["Properties"]["Environment"]["Variables"].as_object().into_iter().flatten()
-        {
-            let parameter = parameter.as_str().unwrap();
-            let default = match &template["Parameters"][parameter]["Default"] {
-                Json::String(default) => default.clone(),
-                default => default.to_string(),
-            };
-            expected.insert(format!(
-                "| `{variable}` | `{parameter}` | {} |",
-                if default.is_empty() { "none".to_owned() } else { format!("`{default}`") }
-            ));
-        }
+    for (variable, parameter) in variables(&template) {
+        let default = match &template["Parameters"][&parameter]["Default"] {
+            Json::String(default) => default.clone(),
+            default => default.to_string(),
+        };
+        expected.insert(format!(
+            "| `{variable}` | `{parameter}` | {} |",
+            if default.is_empty() { "none".to_owned() } else { format!("`{default}`") }
+        ));
     }
     let readme = text("README.md");
     let section = readme.split("\n## ").find(|section| section.starts_with("Configuration\n")).unwrap();
@@ -195,14 +228,10 @@ fn the_readme_s_table_has_each_variable_with_its_parameter_and_default() {
 #[test]
 fn the_parameters_have_the_defaults_and_bounds_of_the_code() {
     let template = template();
-    let mut parameters = BTreeMap::new();
-    for (_, _, function) in functions(&template) {
-        for (variable, parameter) in
-            function["Properties"]["Environment"]["Variables"].as_object().into_iter().flatten()
-        {
-            parameters.insert(variable.clone(), template["Parameters"][parameter.as_str().unwrap()].clone());
-        }
-    }
+    let parameters: BTreeMap<String, Json> = variables(&template)
+        .into_iter()
+        .map(|(variable, parameter)| (variable, template["Parameters"][&parameter].clone()))
+        .collect();
     let default = |variable: &str| match &parameters.get(variable)?["Default"] {
         Json::String(default) => Some(default.clone()),
         default => Some(default.to_string()),
@@ -213,7 +242,8 @@ fn the_parameters_have_the_defaults_and_bounds_of_the_code() {
         ("SERVICE_NAME", ""),
         ("SERVICE_NAME", " "),
         ("DEFAULT_REGION", "Korea"),
-        ("TOKEN_ISSUER", " "),
+        ("TOKEN_ISSUER", "https://accounts.example.com/"),
+        ("TOKEN_ISSUER", "localhost"),
         ("TOKEN_AUDIENCE", ""),
         ("SMS_SENDER_ID", "A dash-"),
         ("SMS_MAX_PRICE_USD", "0"),

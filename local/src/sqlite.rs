@@ -12,7 +12,10 @@ use shared::email::Email;
 use shared::password::PasswordHash;
 use shared::phone::Phone;
 use shared::sms_auth::{CodeHash, Purpose, SessionKey};
-use shared::store::{Budget, Login, Opened, Session, SignUp, Store, StoreError, Try, Verified};
+use shared::store::{
+    Budget, GRACE_SECONDS, Login, Opened, Refreshed, Session, SignUp, Store, StoreError, Try, Verified,
+};
+use shared::token::Family;
 use shared::user::{Account, Credentials, NewUser, Profile, UserId};
 
 /// Columns are named as the attributes of the DynamoDB items.
@@ -27,7 +30,8 @@ const SCHEMA: &str = "
         password_hash TEXT NOT NULL,
         created_at INTEGER NOT NULL,
         updated_at INTEGER NOT NULL,
-        credentials_changed_at INTEGER NOT NULL
+        credentials_changed_at INTEGER NOT NULL,
+        epoch INTEGER NOT NULL DEFAULT 0
     ) STRICT;
     CREATE TABLE IF NOT EXISTS sms_sessions (
         session TEXT PRIMARY KEY,
@@ -43,6 +47,12 @@ const SCHEMA: &str = "
     CREATE INDEX IF NOT EXISTS sends_of_phone ON sends (phone, at);
     CREATE TABLE IF NOT EXISTS failed_tries (phone TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
     CREATE INDEX IF NOT EXISTS failed_tries_of_phone ON failed_tries (phone, at);
+    CREATE TABLE IF NOT EXISTS token_families (
+        family TEXT PRIMARY KEY,
+        generation INTEGER NOT NULL,
+        moved_at INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL
+    ) STRICT;
 ";
 
 /// Users and sessions in an SQLite database.
@@ -78,6 +88,11 @@ impl SqliteStore {
         // Functions that start at once make the tables one after the other.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(SCHEMA)?;
+        // Databases of before there were epochs lack the column.
+        let has_epochs = "SELECT EXISTS (SELECT 1 FROM pragma_table_info('users') WHERE name = 'epoch')";
+        if !transaction.query_row(has_epochs, [], |row| row.get(0))? {
+            transaction.execute_batch("ALTER TABLE users ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0")?;
+        }
         transaction.commit()?;
         Ok(Self(Mutex::new(connection)))
     }
@@ -210,7 +225,7 @@ impl Store for SqliteStore {
         })
     }
 
-    async fn sign_up(&self, user: &NewUser, key: &SessionKey, now: i64) -> Result<SignUp, StoreError> {
+    async fn sign_up(&self, user: &NewUser, family: &Family, key: &SessionKey, now: i64) -> Result<SignUp, StoreError> {
         self.atomically(|db| {
             if !is_verified_for(db, key, &user.phone, Purpose::Signup, now)? {
                 return Ok(SignUp::NotVerified);
@@ -221,7 +236,7 @@ impl Store for SqliteStore {
                 return Ok(SignUp::Taken { email, phone });
             }
             db.execute(
-                "INSERT INTO users VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?8)",
+                "INSERT INTO users VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?8, 0)",
                 (
                     user.id.to_string(),
                     user.name.as_str(),
@@ -233,6 +248,7 @@ impl Store for SqliteStore {
                     now,
                 ),
             )?;
+            start_family(db, family)?;
             consume(db, key)?;
             Ok(SignUp::Done)
         })
@@ -240,12 +256,13 @@ impl Store for SqliteStore {
 
     async fn credentials(&self, login: &Login) -> Result<Option<Credentials>, StoreError> {
         let (query, value) = match login {
-            Login::Email(email) => ("SELECT user_id, password_hash FROM users WHERE email_key = ?", email.key()),
-            Login::Phone(phone) => ("SELECT user_id, password_hash FROM users WHERE phone = ?", phone.e164()),
+            Login::Email(email) => ("SELECT user_id, password_hash, epoch FROM users WHERE email_key = ?", email.key()),
+            Login::Phone(phone) => ("SELECT user_id, password_hash, epoch FROM users WHERE phone = ?", phone.e164()),
         };
         self.atomically(|db| {
             db.query_row(query, [value], |row| {
-                Ok(Credentials { user_id: user_id(row)?, password_hash: PasswordHash::stored(row.get(1)?) })
+                let password_hash = PasswordHash::stored(row.get(1)?);
+                Ok(Credentials { user_id: user_id(row)?, password_hash, epoch: row.get(2)? })
             })
             .optional()
         })
@@ -253,8 +270,10 @@ impl Store for SqliteStore {
 
     async fn profile(&self, id: UserId) -> Result<Option<Profile>, StoreError> {
         self.atomically(|db| {
-            db.query_row("SELECT name, email, phone, nickname FROM users WHERE user_id = ?", [id.to_string()], |row| {
-                Ok(Profile { name: row.get(0)?, email: row.get(1)?, phone: row.get(2)?, nickname: row.get(3)? })
+            let query = "SELECT name, email, phone, nickname, epoch FROM users WHERE user_id = ?";
+            db.query_row(query, [id.to_string()], |row| {
+                let (name, email, phone) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                Ok(Profile { name, email, phone, nickname: row.get(3)?, epoch: row.get(4)? })
             })
             .optional()
         })
@@ -282,7 +301,8 @@ impl Store for SqliteStore {
                 return Ok(false);
             }
             let changed = db.execute(
-                "UPDATE users SET password_hash = ?1, updated_at = ?2, credentials_changed_at = ?2 WHERE user_id = ?3",
+                "UPDATE users SET password_hash = ?1, updated_at = ?2, credentials_changed_at = ?2, epoch = epoch + 1
+                 WHERE user_id = ?3",
                 (hash.as_str(), now, id.to_string()),
             )?;
             if changed == 1 {
@@ -291,6 +311,57 @@ impl Store for SqliteStore {
             Ok(changed == 1)
         })
     }
+
+    async fn start_family(&self, family: &Family) -> Result<(), StoreError> {
+        self.atomically(|db| start_family(db, family))
+    }
+
+    async fn refresh(&self, next: &Family, now: i64) -> Result<Refreshed, StoreError> {
+        self.atomically(|db| {
+            let query = "SELECT generation, moved_at FROM token_families WHERE family = ?1 AND expires_at > ?2
+                 AND EXISTS (SELECT 1 FROM users WHERE user_id = ?3 AND epoch = ?4)";
+            let family = (next.id.to_string(), now, next.user.to_string(), next.epoch);
+            let latest = db.query_row(query, family, |row| Ok((row.get::<_, u32>(0)?, row.get::<_, i64>(1)?)));
+            let Some((generation, moved_at)) = latest.optional()? else { return Ok(Refreshed::Ended) };
+            if generation == next.generation && now <= moved_at + GRACE_SECONDS {
+                return Ok(Refreshed::Yes);
+            }
+            if generation + 1 != next.generation {
+                end_family(db, next)?;
+                return Ok(Refreshed::Reused);
+            }
+            db.execute(
+                "UPDATE token_families SET generation = ?, moved_at = ?, expires_at = ? WHERE family = ?",
+                (next.generation, now, next.expires_at, next.id.to_string()),
+            )?;
+            Ok(Refreshed::Yes)
+        })
+    }
+
+    async fn end_family(&self, family: &Family) -> Result<(), StoreError> {
+        self.atomically(|db| end_family(db, family))
+    }
+
+    async fn end_all_families(&self, family: &Family) -> Result<(), StoreError> {
+        self.atomically(|db| {
+            let end = "UPDATE users SET epoch = epoch + 1 WHERE user_id = ? AND epoch = ?";
+            db.execute(end, (family.user.to_string(), family.epoch)).map(|_| ())
+        })
+    }
+}
+
+fn start_family(db: &Transaction<'_>, family: &Family) -> rusqlite::Result<()> {
+    // What a TTL does on DynamoDB.
+    db.execute("DELETE FROM token_families WHERE expires_at <= ?", [family.started_at])?;
+    db.execute(
+        "INSERT INTO token_families VALUES (?, ?, ?, ?)",
+        (family.id.to_string(), family.generation, family.started_at, family.expires_at),
+    )
+    .map(|_| ())
+}
+
+fn end_family(db: &Transaction<'_>, family: &Family) -> rusqlite::Result<()> {
+    db.execute("DELETE FROM token_families WHERE family = ?", [family.id.to_string()]).map(|_| ())
 }
 
 fn user_id(row: &rusqlite::Row<'_>) -> rusqlite::Result<UserId> {
@@ -347,7 +418,6 @@ mod tests {
 
     use super::*;
 
-    /// What no endpoint shows yet.
     #[tokio::test]
     async fn a_reset_notes_when_the_credentials_changed() {
         let (store, config) = (SqliteStore::in_memory().unwrap(), Config::default());
@@ -365,11 +435,24 @@ mod tests {
         let insert = "INSERT INTO sms_sessions VALUES (?, '+821012345678', NULL, '', 0, 0, TRUE, 1000)";
         let verify = || store.0.lock().unwrap().execute(insert, [key.as_str()]).unwrap();
         verify();
-        assert_eq!(store.sign_up(&user, &key, 10).await.unwrap(), SignUp::Done);
+        let family = Family::start(id, 0, &config, 10);
+        assert_eq!(store.sign_up(&user, &family, &key, 10).await.unwrap(), SignUp::Done);
         verify();
         assert!(store.reset_password(id, &user.password_hash, &phone, &key, 20).await.unwrap());
         let times = "SELECT created_at, updated_at, credentials_changed_at FROM users";
         let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
         assert_eq!(store.0.lock().unwrap().query_row(times, [], read), Ok((10, 20, 20)));
+    }
+
+    #[test]
+    fn a_database_of_before_there_were_epochs_is_taken_over() {
+        let old = SCHEMA.replace(",\n        epoch INTEGER NOT NULL DEFAULT 0", "");
+        assert_ne!(old, SCHEMA);
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(&old).unwrap();
+        connection.execute_batch("INSERT INTO users VALUES ('a', '', '', '', '', '', '', 0, 0, 0)").unwrap();
+        let SqliteStore(connection) = SqliteStore::with(connection).unwrap();
+        let epoch = connection.into_inner().unwrap().query_row("SELECT epoch FROM users", [], |row| row.get(0));
+        assert_eq!(epoch, Ok(0));
     }
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::keys::Keys;
 use crate::sms::Sms;
 use crate::sms_auth::AuthCode;
 use crate::store::Store;
-use crate::token::KeySet;
 
 /// A running function's configuration and its connections. Made once, in init.
 pub struct App {
@@ -18,7 +18,7 @@ pub struct App {
     /// The SMS provider.
     pub sms: Box<dyn Sms>,
     /// The keys that sign and verify tokens; none in a function that handles no token.
-    pub keys: KeySet,
+    pub keys: Keys,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Makes the codes.

@@ -5,6 +5,9 @@ use std::str::FromStr as _;
 use crate::phone::{self, Region};
 use crate::store::Budget;
 
+/// The most that [`Config::refresh_token_seconds`] can be: 90 days.
+pub const MAX_REFRESH_TOKEN_SECONDS: i64 = 90 * 24 * 60 * 60;
+
 /// The configuration. Each field names its variable; the README's table has one row for each.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -33,14 +36,18 @@ pub struct Config {
     pub sms_max_price_usd: String,
     /// `BCRYPT_COST` (12): the binary logarithm of bcrypt's rounds.
     pub bcrypt_cost: u32,
-    /// `TOKEN_ISSUER` (`ably`): the `iss` of the tokens.
-    pub token_issuer: String,
-    /// `TOKEN_AUDIENCE` (`ably`): the `aud` of the tokens.
+    /// `TOKEN_ISSUER` (none): the `iss` of the tokens, which is the URL of the API, without a slash at its
+    /// end. Without it, where the request came to.
+    pub token_issuer: Option<String>,
+    /// `TOKEN_AUDIENCE` (`ably`): the `aud` of the access tokens.
     pub token_audience: String,
     /// `ACCESS_TOKEN_SECONDS` (900): how long an access token is valid, in seconds.
     pub access_token_seconds: i64,
-    /// `REFRESH_TOKEN_SECONDS` (2592000, 30 days): how long a refresh token is valid, in seconds.
+    /// `REFRESH_TOKEN_SECONDS` (2592000, 30 days): how long a refresh token is valid, and so how long a
+    /// login lasts that is not used, in seconds.
     pub refresh_token_seconds: i64,
+    /// `LOGIN_SECONDS` (7776000, 90 days): how long a login lasts, however much it is used, in seconds.
+    pub login_seconds: i64,
 }
 
 /// A variable that is missing or bad. Says which one and what it must be, never what it was.
@@ -68,10 +75,11 @@ impl Default for Config {
             sms_sender_id: None,
             sms_max_price_usd: "0.50".to_owned(),
             bcrypt_cost: 12,
-            token_issuer: "ably".to_owned(),
+            token_issuer: None,
             token_audience: "ably".to_owned(),
             access_token_seconds: 900,
             refresh_token_seconds: 30 * 24 * 60 * 60,
+            login_seconds: 90 * 24 * 60 * 60,
         }
     }
 }
@@ -138,6 +146,11 @@ impl Config {
                 must: "must be a price in US dollars".to_owned(),
             });
         }
+        let token_issuer = variable("TOKEN_ISSUER").filter(|url| !url.is_empty());
+        if token_issuer.as_ref().is_some_and(|url| !is_issuer(url)) {
+            let must = "must be a URL of https or http, with no slash at its end and no query".to_owned();
+            return Err(ConfigError { variable: "TOKEN_ISSUER", must });
+        }
         Ok(Self {
             default_region,
             service_name,
@@ -157,10 +170,16 @@ impl Config {
             sms_max_price_usd,
             // OWASP asks for at least 10; at 16 a hash takes seconds.
             bcrypt_cost: count("BCRYPT_COST", default.bcrypt_cost, 10, 16)?,
-            token_issuer: text("TOKEN_ISSUER", default.token_issuer)?,
+            token_issuer,
             token_audience: text("TOKEN_AUDIENCE", default.token_audience)?,
             access_token_seconds: number("ACCESS_TOKEN_SECONDS", default.access_token_seconds, 60, 86_400)?,
-            refresh_token_seconds: number("REFRESH_TOKEN_SECONDS", default.refresh_token_seconds, 3600, 7_776_000)?,
+            refresh_token_seconds: number(
+                "REFRESH_TOKEN_SECONDS",
+                default.refresh_token_seconds,
+                3600,
+                MAX_REFRESH_TOKEN_SECONDS,
+            )?,
+            login_seconds: number("LOGIN_SECONDS", default.login_seconds, 3600, 365 * 24 * 60 * 60)?,
         })
     }
 
@@ -179,6 +198,12 @@ impl Config {
     pub fn failed_tries(&self) -> Budget {
         Budget::new([(self.failed_tries_per_phone_per_day, 24 * 60 * 60)])
     }
+}
+
+/// Whether others can find `/.well-known/…` below it (OpenID Connect Discovery 1.0, 4).
+fn is_issuer(url: &str) -> bool {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or_default();
+    !rest.is_empty() && !rest.ends_with('/') && !rest.contains(|c: char| c.is_whitespace() || "?#\"".contains(c))
 }
 
 #[cfg(test)]
@@ -210,8 +235,16 @@ mod tests {
             assert!(with("DEFAULT_REGION", region).is_err(), "{region}");
         }
         assert!(with("SERVICE_NAME", &"a".repeat(21)).is_err());
-        assert!(with("TOKEN_ISSUER", "").is_err());
-        for (name, good, bad) in [("SMS_SENDER_ID", "Ably", "A dash-"), ("SMS_MAX_PRICE_USD", "0.05", "0.0")] {
+        assert!(with("TOKEN_ISSUER", "").unwrap().token_issuer.is_none());
+        for url in ["ably", "https://", "https://example.com/", "https://example.com?a", "https://exa mple.com"] {
+            assert!(with("TOKEN_ISSUER", url).is_err(), "{url}");
+        }
+        assert!(with("TOKEN_AUDIENCE", "").is_err());
+        for (name, good, bad) in [
+            ("SMS_SENDER_ID", "Ably", "A dash-"),
+            ("TOKEN_ISSUER", "https://accounts.example.com/a", "accounts.example.com"),
+            ("SMS_MAX_PRICE_USD", "0.05", "0.0"),
+        ] {
             assert!(with(name, good).is_ok() && with(name, bad).is_err(), "{name}");
         }
         assert!(with("SMS_SENDER_ID", "").unwrap().sms_sender_id.is_none());

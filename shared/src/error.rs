@@ -57,11 +57,17 @@ pub enum ApiError {
     #[error("an access token is required")]
     TokenMissing,
     /// The token is not one of ours, or not for this.
-    #[error("the access token is not valid")]
+    #[error("the token is not valid here")]
     TokenInvalid,
     /// The token has expired.
-    #[error("the access token has expired")]
+    #[error("the token has expired")]
     TokenExpired,
+    /// The refresh token was used before: its login is ended, for somebody may have stolen it.
+    #[error("the refresh token was used before: log in again")]
+    TokenReused,
+    /// The login that the token came of was ended.
+    #[error("the login was ended: log in again")]
+    TokenRevoked,
     /// The store is throttling or away.
     #[error("the service is busy: try again")]
     Busy(#[source] StoreError),
@@ -118,6 +124,8 @@ impl ApiError {
             Self::TokenMissing => (401, "Unauthorized", "TOKEN__MISSING"),
             Self::TokenInvalid => (401, "Unauthorized", "TOKEN__INVALID"),
             Self::TokenExpired => (401, "Unauthorized", "TOKEN__EXPIRED"),
+            Self::TokenReused => (401, "Unauthorized", "TOKEN__REUSED"),
+            Self::TokenRevoked => (401, "Unauthorized", "TOKEN__REVOKED"),
             Self::Busy(_) => (503, "Service Unavailable", "SERVER__BUSY"),
             Self::Internal(_) => (500, "Internal Server Error", "SERVER__ERROR"),
         }
@@ -153,6 +161,8 @@ impl ApiError {
             Self::TokenMissing => Some("Bearer"),
             Self::TokenInvalid => Some(r#"Bearer error="invalid_token""#),
             Self::TokenExpired => Some(r#"Bearer error="invalid_token", error_description="expired""#),
+            Self::TokenReused => Some(r#"Bearer error="invalid_token", error_description="used before""#),
+            Self::TokenRevoked => Some(r#"Bearer error="invalid_token", error_description="revoked""#),
             _ => None,
         }
     }

@@ -16,6 +16,7 @@ pub mod clock;
 pub mod config;
 pub mod email;
 pub mod error;
+pub mod keys;
 pub mod name;
 pub mod password;
 pub mod phone;

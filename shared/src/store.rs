@@ -8,9 +8,14 @@ use crate::email::Email;
 use crate::password::PasswordHash;
 use crate::phone::Phone;
 use crate::sms_auth::{CodeHash, Purpose, SessionKey};
+use crate::token::Family;
 use crate::user::{Account, Credentials, NewUser, Profile, UserId};
 
-/// Users and SMS sessions. Each method is one atomic step: all of it happens, or nothing.
+/// How long the predecessor of the latest refresh token may be used again, in seconds: for a client
+/// that never got the answer.
+pub const GRACE_SECONDS: i64 = 30;
+
+/// Users, SMS sessions and logins. Each method is one atomic step: all of it happens, or nothing.
 #[async_trait::async_trait]
 pub trait Store: Send + Sync {
     /// Whether a user has this e-mail.
@@ -47,10 +52,10 @@ pub trait Store: Send + Sync {
     /// The session, if it is verified.
     async fn verified_session(&self, key: &SessionKey, now: i64) -> Result<Option<Verified>, StoreError>;
 
-    /// Creates the user and consumes the session, if the session is verified for the user's phone
-    /// and for sign-up, and neither e-mail nor phone is taken. Of many calls at once with one
-    /// session, one e-mail or one phone, one succeeds. [`SignUp::Taken`] leaves the session usable.
-    async fn sign_up(&self, user: &NewUser, key: &SessionKey, now: i64) -> Result<SignUp, StoreError>;
+    /// Creates the user, starts `family` and consumes the session, if the session is verified for the
+    /// user's phone and for sign-up, and neither e-mail nor phone is taken. Of many calls at once with
+    /// one session, one e-mail or one phone, one succeeds. [`SignUp::Taken`] leaves the session usable.
+    async fn sign_up(&self, user: &NewUser, family: &Family, key: &SessionKey, now: i64) -> Result<SignUp, StoreError>;
 
     /// The credentials of the user with this e-mail or phone. Costs as many round trips for nobody
     /// as for somebody, so that time tells nothing.
@@ -62,9 +67,10 @@ pub trait Store: Send + Sync {
     /// The account of this phone.
     async fn account(&self, phone: &Phone) -> Result<Option<Account>, StoreError>;
 
-    /// Replaces the user's password and consumes the session, if it is verified for `phone` and
-    /// for a reset; sets `credentials_changed_at`. Answers no, and changes nothing, if the session
-    /// is not, or the user is gone. Of many calls at once with one session, one succeeds.
+    /// Replaces the user's password, ends all the user's families and consumes the session, if it is
+    /// verified for `phone` and for a reset; sets `credentials_changed_at`. Answers no, and changes
+    /// nothing, if the session is not, or the user is gone. Of many calls at once with one session,
+    /// one succeeds.
     async fn reset_password(
         &self,
         id: UserId,
@@ -73,6 +79,23 @@ pub trait Store: Send + Sync {
         key: &SessionKey,
         now: i64,
     ) -> Result<bool, StoreError>;
+
+    /// Starts a family, of a user who logged in. If all the user's families were ended since the
+    /// user's credentials were read, it is ended already.
+    async fn start_family(&self, family: &Family) -> Result<(), StoreError>;
+
+    /// Moves a family on to its generation `next`, if the one before is the latest. If `next` is the
+    /// latest itself, and for no longer than [`GRACE_SECONDS`], nothing changes and the answer is the
+    /// same: of many calls at once with one token, all get the one next generation. Any other token
+    /// was used before, and ends the family.
+    async fn refresh(&self, next: &Family, now: i64) -> Result<Refreshed, StoreError>;
+
+    /// Ends a family, if it is not ended.
+    async fn end_family(&self, family: &Family) -> Result<(), StoreError>;
+
+    /// Ends all the user's families, if this one was not ended in the same way: a token can do so
+    /// once. Access tokens that were issued before are of an epoch that is over.
+    async fn end_all_families(&self, family: &Family) -> Result<(), StoreError>;
 }
 
 /// A session as it is opened.
@@ -165,6 +188,17 @@ pub enum SignUp {
         /// The phone is.
         phone: bool,
     },
+}
+
+/// What became of [`Store::refresh`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refreshed {
+    /// The next generation is the latest: issue its tokens.
+    Yes,
+    /// The token was used before. The family is ended.
+    Reused,
+    /// There is no such family, or it is ended.
+    Ended,
 }
 
 /// What a user logs in with.

@@ -63,6 +63,9 @@ pub struct Profile {
     pub phone: String,
     /// The nickname.
     pub nickname: String,
+    /// The [epoch](crate::token::Family::epoch), which an access token must be of. Not shown.
+    #[serde(skip)]
+    pub epoch: u32,
 }
 
 /// What `login` compares with.
@@ -72,6 +75,8 @@ pub struct Credentials {
     pub user_id: UserId,
     /// The password's hash.
     pub password_hash: PasswordHash,
+    /// The [epoch](crate::token::Family::epoch).
+    pub epoch: u32,
 }
 
 /// What a password reset needs to know of a phone's user.

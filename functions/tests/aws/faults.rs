@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::contract::{NOW, draft, phone, user, value, verified};
+use crate::contract::{NOW, draft, logged_in, next, phone, refresh, sign_up, user, value, verified};
 use crate::http::{header, read_request};
 use crate::stand_ins::{Tables, url};
 use ::functions::{ENDPOINTS, serve};
@@ -15,11 +15,11 @@ use shared::App;
 use shared::aws::{DynamoDbStore, SnsSms, sdk_config};
 use shared::clock::ManualClock;
 use shared::config::Config;
+use shared::keys::Keys;
 use shared::phone::Phone;
 use shared::sms::{Sms, SmsError};
 use shared::sms_auth::AuthCode;
-use shared::store::{Opened, SignUp, Store, StoreError, Try};
-use shared::token::KeySet;
+use shared::store::{GRACE_SECONDS, Opened, Refreshed, SignUp, Store, StoreError, Try};
 use shared::user::UserId;
 
 #[derive(Clone, Copy)]
@@ -163,9 +163,9 @@ async fn a_sign_up_that_is_always_cancelled_is_busy_and_changes_nothing() {
     let session = verified(&good, phone(1), None, NOW).await.session;
     let new = user("minji@example.com", phone(1));
     let store = tables.store_at(&proxy(|_, _| Fault::Conflict)).await;
-    is_busy(store.sign_up(&new, &session.key, NOW).await);
+    is_busy(sign_up(&store, &new, &session.key, NOW).await);
     assert!(!good.email_taken(&new.email).await.unwrap() && !good.phone_taken(&new.phone).await.unwrap());
-    assert_eq!(good.sign_up(&new, &session.key, NOW).await.unwrap(), SignUp::Done, "the session is still usable");
+    assert_eq!(sign_up(&good, &new, &session.key, NOW).await.unwrap(), SignUp::Done, "the session is still usable");
 }
 
 #[tokio::test]
@@ -174,7 +174,7 @@ async fn a_sign_up_whose_answer_is_lost_succeeds_once() {
     let good = good(&tables).await;
     let (session, user) = (verified(&good, phone(1), None, NOW).await.session, user("minji@example.com", phone(1)));
     let store = tables.store_at(&proxy(|_, nth| if nth == 1 { Fault::LoseAnswer } else { Fault::None })).await;
-    assert_eq!(store.sign_up(&user, &session.key, NOW).await.unwrap(), SignUp::Done);
+    assert_eq!(sign_up(&store, &user, &session.key, NOW).await.unwrap(), SignUp::Done);
     assert!(good.profile(user.id).await.unwrap().is_some());
 }
 
@@ -199,13 +199,63 @@ async fn a_try_whose_answer_is_lost_counts_once() {
     assert!(matches!(store.count_try(&session.key, &session.phone, &config, NOW).await.unwrap(), Try::Spent { .. }));
 }
 
+#[tokio::test]
+async fn a_refresh_whose_answer_is_lost_moves_on_once() {
+    let tables = Tables::create();
+    let good = good(&tables).await;
+    let first = logged_in(&good).await;
+    let store = tables.store_at(&proxy(|_, nth| if nth == 1 { Fault::LoseAnswer } else { Fault::None })).await;
+    // Long after, so that the grace is not what lets it through.
+    assert_eq!(refresh(&store, first, NOW + 100).await, Refreshed::Yes);
+    assert_eq!(refresh(&good, next(first, NOW + 100), NOW + 200).await, Refreshed::Yes);
+}
+
+#[tokio::test]
+async fn a_refresh_of_unknown_outcome_can_be_made_again() {
+    let tables = Tables::create();
+    let good = good(&tables).await;
+    let first = logged_in(&good).await;
+    let store = tables.store_at(&proxy(|_, _| Fault::LoseAnswer)).await;
+    is_busy(store.refresh(&next(first, NOW + 100), NOW + 100).await);
+    assert_eq!(refresh(&good, first, NOW + 110).await, Refreshed::Yes);
+}
+
+#[tokio::test]
+async fn a_family_that_could_not_be_ended_is_still_to_be_ended() {
+    let tables = Tables::create();
+    let good = good(&tables).await;
+    let first = logged_in(&good).await;
+    assert_eq!(refresh(&good, first, NOW).await, Refreshed::Yes);
+    let late = NOW + GRACE_SECONDS + 1;
+    let throttle_all_but_the_first = |operation: &str, nth| {
+        if operation == "TransactWriteItems" && nth == 1 { Fault::None } else { Fault::Throttle }
+    };
+    let store = tables.store_at(&proxy(throttle_all_but_the_first)).await;
+    is_busy(store.refresh(&next(first, late), late).await);
+    is_busy(store.end_family(&first).await);
+    is_busy(store.end_all_families(&first).await);
+    is_busy(store.start_family(&first).await);
+    assert_eq!(refresh(&good, first, late).await, Refreshed::Reused);
+    assert_eq!(refresh(&good, next(first, NOW), late).await, Refreshed::Ended);
+}
+
+#[tokio::test]
+async fn an_end_of_all_families_whose_answer_is_lost_counts_once() {
+    let tables = Tables::create();
+    let good = good(&tables).await;
+    let first = logged_in(&good).await;
+    let store = tables.store_at(&proxy(|_, nth| if nth == 1 { Fault::LoseAnswer } else { Fault::None })).await;
+    store.end_all_families(&first).await.unwrap();
+    assert_eq!(good.profile(first.user).await.unwrap().unwrap().epoch, 1);
+}
+
 /// A function on these, as it answers `sms-auth-send`.
 async fn send(store: DynamoDbStore, sms: impl Sms + 'static) -> lambda_http::Response<String> {
     let app = App {
         config: Config::default(),
         store: Box::new(store),
         sms: Box::new(sms),
-        keys: KeySet::default(),
+        keys: Keys::default(),
         clock: Arc::new(ManualClock::at(NOW)),
         new_code: AuthCode::generate,
     };

@@ -12,9 +12,9 @@ use shared::App;
 use shared::aws::DynamoDbStore;
 use shared::clock::ManualClock;
 use shared::config::Config;
+use shared::keys::{KeySet, Keys};
 use shared::sms::Sms;
 use shared::sms_auth::AuthCode;
-use shared::token::KeySet;
 
 use crate::contract::{NOW, value};
 use crate::faults::{Fault, proxy, refusing_sns};
@@ -35,10 +35,14 @@ impl World {
         let clock = Arc::new(ManualClock::at(NOW));
         let outbox = Outbox::in_memory(clock.clone()).unwrap();
         let app = App {
-            config: Config { bcrypt_cost: 4, ..Config::default() },
+            config: Config {
+                bcrypt_cost: 4,
+                token_issuer: Some("https://accounts.example.com".to_owned()),
+                ..Config::default()
+            },
             store: Box::new(store),
             sms: Box::new(outbox.clone()),
-            keys: KeySet::read(&KeySet::generate().unwrap()).unwrap(),
+            keys: Keys::from(KeySet::read(&KeySet::generate(0).unwrap()).unwrap()),
             clock: clock.clone(),
             new_code: AuthCode::generate,
         };
@@ -50,7 +54,7 @@ impl World {
     async fn call(&mut self, name: &str, request: Request) -> (u16, Json) {
         let endpoint = ENDPOINTS.iter().find(|endpoint| endpoint.name == name).unwrap();
         let response = (endpoint.handle)(&self.app, request).await.unwrap_or_else(|error| Response::from(&error));
-        let body: Json = serde_json::from_str(&response.body).unwrap();
+        let body: Json = serde_json::from_str(&response.body).unwrap_or_default();
         for secret in ["session_id", "access_token", "refresh_token"] {
             self.secrets.extend(body[secret].as_str().map(str::to_owned));
         }
@@ -100,30 +104,50 @@ async fn each_function_makes_the_round_trips_it_must_and_no_more() {
         for call in calls.lock().unwrap().drain(..) {
             *made.entry(call).or_insert(0) += 1;
         }
-        (made.get("GetItem").copied().unwrap_or(0), made.get("TransactWriteItems").copied().unwrap_or(0))
+        let (gets, puts) = (made.remove("GetItem").unwrap_or(0), made.remove("PutItem").unwrap_or(0));
+        let transactions = made.remove("TransactWriteItems").unwrap_or(0);
+        assert!(made.is_empty(), "{made:?}");
+        (gets, puts, transactions)
     };
 
     world.get("email-duplicate-check", "email", "minji@example.com").await;
-    assert_eq!(made(), (1, 0), "email-duplicate-check");
+    assert_eq!(made(), (1, 0, 0), "email-duplicate-check");
     world.get("phone-duplicate-check", "phone", "01012345678").await;
-    assert_eq!(made(), (1, 0), "phone-duplicate-check");
+    assert_eq!(made(), (1, 0, 0), "phone-duplicate-check");
     let session = world.verified().await;
-    assert_eq!(made(), (1, 3), "one to send; two to verify, the read being made along with the first");
+    assert_eq!(made(), (1, 0, 3), "one to send; two to verify, the read being made along with the first");
     let (_, tokens) = world.sign_up(&session).await;
-    assert_eq!(made(), (1, 1), "signup");
-    for (email, status) in [("minji@example.com", 200), ("nobody@example.com", 401)] {
+    assert_eq!(made(), (1, 0, 1), "signup, its login included");
+    for (email, status, keeps) in [("minji@example.com", 200, 1), ("nobody@example.com", 401, 0)] {
         assert_eq!(world.post("login", json!({ "email": email, "password": PASSWORD })).await.0, status);
-        assert_eq!(made(), (2, 0), "login, of somebody and of nobody");
+        assert_eq!(made(), (2, keeps, 0), "login, of somebody and of nobody");
     }
     let authorization = Some(format!("Bearer {}", tokens["access_token"].as_str().unwrap()).into());
     assert_eq!(world.call("profile", Request { authorization, ..Request::default() }).await.0, 200);
-    assert_eq!(made(), (1, 0), "profile");
+    assert_eq!(made(), (1, 0, 0), "profile");
+    let token = json!({ "refresh_token": tokens["refresh_token"] });
+    for what in ["token-refresh", "token-refresh, once more within the grace"] {
+        assert_eq!(world.post("token-refresh", token.clone()).await.0, 200);
+        assert_eq!(made(), (0, 0, 1), "{what}");
+    }
+    world.clock.advance(31);
+    assert_eq!(world.post("token-refresh", token.clone()).await.0, 401);
+    assert_eq!(made(), (0, 0, 2), "token-refresh, of a token that was used before");
+    for everywhere in [false, true] {
+        let logout = json!({ "refresh_token": tokens["refresh_token"], "everywhere": everywhere });
+        assert_eq!(world.post("logout", logout).await.0, 204);
+        assert_eq!(made(), (0, 0, 1), "logout");
+    }
+    for name in ["jwks", "openid-configuration"] {
+        assert_eq!(world.call(name, Request::default()).await.0, 200);
+        assert_eq!(made(), (0, 0, 0), "{name}");
+    }
     world.clock.advance(60);
     let session = world.verified().await;
     made();
     let reset = json!({ "session_id": session, "password": "a newer horse battery" });
     assert_eq!(world.post("password", reset).await.0, 200);
-    assert_eq!(made(), (2, 1), "password");
+    assert_eq!(made(), (2, 0, 1), "password");
 }
 
 #[tokio::test]
@@ -153,8 +177,14 @@ async fn the_tables_hold_what_they_should_and_no_secret() {
     let code = world.secrets.last().unwrap();
     assert!(!format!("{sessions:?}").contains(&session) && !format!("{item:?}").contains(&format!("\"{code}\"")));
 
-    world.sign_up(&session).await;
+    let (_, tokens) = world.sign_up(&session).await;
     world.clock.advance(60);
+    world.post("token-refresh", json!({ "refresh_token": tokens["refresh_token"] })).await;
+    let families = scan(&tables.token_families);
+    let [(family_pk, family)] = families.iter().collect::<Vec<_>>()[..] else { panic!("{families:?}") };
+    assert!(family_pk.starts_with("FAMILY#"));
+    assert_eq!(attributes(family), "expires_at generation moved_at pk");
+    assert_eq!(family["expires_at"]["N"], (NOW + 60 + 30 * 86_400).to_string());
     let session = world.verified().await;
     world.post("password", json!({ "session_id": session, "password": "a newer horse battery" })).await;
     assert_eq!(scan(&tables.sms_sessions).len(), 1, "sessions are consumed");
@@ -163,7 +193,7 @@ async fn the_tables_hold_what_they_should_and_no_secret() {
     let user = &users.values().last().unwrap();
     assert_eq!(
         attributes(user),
-        "created_at credentials_changed_at email name nickname password_hash phone pk updated_at"
+        "created_at credentials_changed_at email epoch name nickname password_hash phone pk updated_at"
     );
     let times = ["created_at", "updated_at", "credentials_changed_at"]
         .map(|time| user[time]["N"].as_str().unwrap().parse::<i64>().unwrap());
@@ -215,8 +245,8 @@ async fn nothing_that_is_logged_holds_a_secret() {
         world.app.sms = sms;
         for &endpoint in ENDPOINTS {
             let answer = serve::answer(endpoint, &world.app, event(endpoint.name)).await.unwrap();
-            let session =
-                serde_json::from_str::<Json>(answer.body()).unwrap()["session_id"].as_str().map(str::to_owned);
+            let body: Json = serde_json::from_str(answer.body()).unwrap_or_default();
+            let session = body["session_id"].as_str().map(str::to_owned);
             world.secrets.extend(session);
         }
     }

@@ -28,6 +28,7 @@ pub(crate) fn call(url: &str, target: &str, body: &Json) -> Json {
 pub(crate) struct Tables {
     pub(crate) users: String,
     pub(crate) sms_sessions: String,
+    pub(crate) token_families: String,
 }
 
 impl Tables {
@@ -38,24 +39,25 @@ impl Tables {
         let template: Json = serde_saphyr::from_str(&template).unwrap();
         let url = url("DYNAMODB_LOCAL_URL");
         let unique = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::SeqCst));
-        let [users, sms_sessions] = ["UsersTable", "SmsSessionsTable"].map(|table| {
-            let name = format!("{table}-{unique}");
-            let properties = &template["Resources"][table]["Properties"];
-            let mut definition = json!({ "TableName": name });
-            for property in ["AttributeDefinitions", "KeySchema", "BillingMode"] {
-                definition[property] = properties[property].clone();
-            }
-            call(&url, "DynamoDB_20120810.CreateTable", &definition);
-            if let Some(ttl) = properties.get("TimeToLiveSpecification") {
-                call(
-                    &url,
-                    "DynamoDB_20120810.UpdateTimeToLive",
-                    &json!({ "TableName": name, "TimeToLiveSpecification": ttl }),
-                );
-            }
-            name
-        });
-        Self { users, sms_sessions }
+        let [users, sms_sessions, token_families] =
+            ["UsersTable", "SmsSessionsTable", "TokenFamiliesTable"].map(|table| {
+                let name = format!("{table}-{unique}");
+                let properties = &template["Resources"][table]["Properties"];
+                let mut definition = json!({ "TableName": name });
+                for property in ["AttributeDefinitions", "KeySchema", "BillingMode"] {
+                    definition[property] = properties[property].clone();
+                }
+                call(&url, "DynamoDB_20120810.CreateTable", &definition);
+                if let Some(ttl) = properties.get("TimeToLiveSpecification") {
+                    call(
+                        &url,
+                        "DynamoDB_20120810.UpdateTimeToLive",
+                        &json!({ "TableName": name, "TimeToLiveSpecification": ttl }),
+                    );
+                }
+                name
+            });
+        Self { users, sms_sessions, token_families }
     }
 
     /// The store in these tables, reached at `url`.
@@ -65,6 +67,6 @@ impl Tables {
 
     /// The store in these tables, reached as `sdk` says.
     pub(crate) fn store_with(&self, sdk: &SdkConfig) -> DynamoDbStore {
-        DynamoDbStore::new(sdk, self.users.clone(), self.sms_sessions.clone())
+        DynamoDbStore::new(sdk, self.users.clone(), self.sms_sessions.clone(), self.token_families.clone())
     }
 }

@@ -15,8 +15,9 @@ use shared::config::Config;
 use shared::email::Email;
 use shared::password::PasswordHash;
 use shared::phone::Phone;
-use shared::sms_auth::{AuthCode, Purpose, SessionId};
-use shared::store::{Login, Opened, Session, SignUp, Store, StoreError, Try};
+use shared::sms_auth::{AuthCode, Purpose, SessionId, SessionKey};
+use shared::store::{GRACE_SECONDS, Login, Opened, Refreshed, Session, SignUp, Store, StoreError, Try};
+use shared::token::Family;
 use shared::user::{NewUser, Profile, UserId};
 use shared::value::Value;
 
@@ -91,6 +92,17 @@ macro_rules! promises {
             a_reset_replaces_the_hash_and_consumes_the_session,
             a_reset_needs_a_session_for_this_and_a_user,
             of_many_resets_at_once_with_one_session_one_wins,
+            a_family_moves_on_one_generation_at_a_time,
+            the_predecessor_is_taken_again_within_the_grace,
+            a_token_that_was_used_before_ends_the_family,
+            of_many_refreshes_at_once_with_one_token_all_get_the_one_next_generation,
+            of_many_refreshes_at_once_with_a_used_token_none_is_let_through,
+            a_family_that_expired_is_ended_though_it_is_in_the_table,
+            a_family_is_ended_alone_and_for_ever,
+            all_families_are_ended_once_for_each_epoch,
+            a_reset_ends_all_families_and_is_of_a_new_epoch,
+            a_family_of_nobody_is_ended,
+            of_a_refresh_and_a_reset_at_once_the_reset_wins,
         }
     };
     ($open:path: $($promise:ident,)*) => {
@@ -153,8 +165,48 @@ pub(crate) fn user(email: &str, phone: Phone) -> NewUser {
 async fn signed_up(store: &dyn Store, email: &str, phone: Phone, now: i64) -> NewUser {
     let draft = verified(store, phone.clone(), None, now).await;
     let user = user(email, phone);
-    assert_eq!(store.sign_up(&user, &draft.session.key, now).await.unwrap(), SignUp::Done);
+    assert_eq!(sign_up(store, &user, &draft.session.key, now).await.unwrap(), SignUp::Done);
     user
+}
+
+/// Signs up, with a family that began now.
+pub(crate) async fn sign_up(
+    store: &dyn Store,
+    user: &NewUser,
+    key: &SessionKey,
+    now: i64,
+) -> Result<SignUp, StoreError> {
+    store.sign_up(user, &family(user.id, now), key, now).await
+}
+
+fn family(user: UserId, now: i64) -> Family {
+    Family::start(user, 0, &Config::default(), now)
+}
+
+/// A user, and a family of theirs.
+pub(crate) async fn logged_in(store: &dyn Store) -> Family {
+    let draft = verified(store, phone(1), None, NOW).await;
+    let user = user("minji@example.com", phone(1));
+    let family = family(user.id, NOW);
+    assert_eq!(store.sign_up(&user, &family, &draft.session.key, NOW).await.unwrap(), SignUp::Done);
+    family
+}
+
+/// Another login of the same user.
+async fn logged_in_again(store: &dyn Store, user: UserId, now: i64) -> Family {
+    let epoch = store.profile(user).await.unwrap().unwrap().epoch;
+    let family = Family::start(user, epoch, &Config::default(), now);
+    store.start_family(&family).await.unwrap();
+    family
+}
+
+/// What the next generation's tokens would say.
+pub(crate) fn next(family: Family, now: i64) -> Family {
+    family.next(&Config::default(), now)
+}
+
+pub(crate) async fn refresh(store: &dyn Store, family: Family, now: i64) -> Refreshed {
+    store.refresh(&next(family, now), now).await.unwrap()
 }
 
 async fn hash_of(store: &dyn Store, phone: &Phone) -> String {
@@ -308,11 +360,11 @@ pub(crate) async fn a_session_that_expired_is_not_found_though_it_is_in_the_tabl
     let draft = verified(store, phone(2), None, NOW).await;
     let gone = NOW + config.verified_seconds;
     assert_eq!(
-        store.sign_up(&user("minji@example.com", phone(2)), &draft.session.key, gone).await.unwrap(),
+        sign_up(store, &user("minji@example.com", phone(2)), &draft.session.key, gone).await.unwrap(),
         SignUp::NotVerified
     );
     assert_eq!(
-        store.sign_up(&user("minji@example.com", phone(2)), &draft.session.key, gone - 1).await.unwrap(),
+        sign_up(store, &user("minji@example.com", phone(2)), &draft.session.key, gone - 1).await.unwrap(),
         SignUp::Done
     );
 }
@@ -407,7 +459,7 @@ pub(crate) async fn a_sign_up_makes_all_of_a_user_and_consumes_the_session(store
     let store = stores.one();
     let draft = verified(store, phone(1), Some(Purpose::Signup), NOW).await;
     let new = user("Minji@example.com", phone(1));
-    assert_eq!(store.sign_up(&new, &draft.session.key, NOW).await.unwrap(), SignUp::Done);
+    assert_eq!(sign_up(store, &new, &draft.session.key, NOW).await.unwrap(), SignUp::Done);
     assert_eq!(store.verified_session(&draft.session.key, NOW).await.unwrap(), None);
 
     let profile = Profile {
@@ -415,11 +467,14 @@ pub(crate) async fn a_sign_up_makes_all_of_a_user_and_consumes_the_session(store
         email: "Minji@example.com".to_owned(),
         phone: phone(1).e164().to_owned(),
         nickname: "minji".to_owned(),
+        epoch: 0,
     };
     assert!(store.profile(new.id).await.unwrap() == Some(profile));
     for login in [Login::Email(value("minji@EXAMPLE.com")), Login::Phone(phone(1))] {
         let credentials = store.credentials(&login).await.unwrap().unwrap();
-        assert!(credentials.user_id == new.id && credentials.password_hash == new.password_hash);
+        assert!(
+            credentials.user_id == new.id && credentials.password_hash == new.password_hash && credentials.epoch == 0
+        );
     }
     let account = store.account(&phone(1)).await.unwrap().unwrap();
     assert_eq!(
@@ -440,10 +495,17 @@ pub(crate) async fn a_sign_up_needs_a_session_for_this(stores: Stores) {
     let other_purpose = verified(store, phone(1), Some(Purpose::PasswordReset), NOW + 60).await;
     for key in [SessionId::generate().key(), unverified.session.key, other_phone.session.key, other_purpose.session.key]
     {
-        assert_eq!(store.sign_up(&new, &key, NOW + 60).await.unwrap(), SignUp::NotVerified);
+        assert_eq!(sign_up(store, &new, &key, NOW + 60).await.unwrap(), SignUp::NotVerified);
     }
     assert!(!store.email_taken(&new.email).await.unwrap() && !store.phone_taken(&new.phone).await.unwrap());
     assert!(store.profile(new.id).await.unwrap().is_none());
+    // Nor does it start a family: of a user who comes to be later, none of it is there.
+    let family = family(new.id, NOW + 60);
+    let none = store.sign_up(&new, &family, &SessionId::generate().key(), NOW + 60).await.unwrap();
+    assert_eq!(none, SignUp::NotVerified);
+    let good = verified(store, phone(1), None, NOW + 120).await;
+    assert_eq!(sign_up(store, &new, &good.session.key, NOW + 120).await.unwrap(), SignUp::Done);
+    assert_eq!(refresh(store, family, NOW + 120).await, Refreshed::Ended);
 }
 
 pub(crate) async fn a_sign_up_with_what_is_taken_changes_nothing(stores: Stores) {
@@ -452,27 +514,27 @@ pub(crate) async fn a_sign_up_with_what_is_taken_changes_nothing(stores: Stores)
     let draft = verified(store, phone(2), None, NOW).await;
     let taken = user("MINJI@example.com", phone(2));
     assert_eq!(
-        store.sign_up(&taken, &draft.session.key, NOW).await.unwrap(),
+        sign_up(store, &taken, &draft.session.key, NOW).await.unwrap(),
         SignUp::Taken { email: true, phone: false }
     );
     assert!(!store.phone_taken(&phone(2)).await.unwrap());
     assert!(store.profile(taken.id).await.unwrap().is_none());
     let other = user("other@example.com", phone(2));
     assert_eq!(
-        store.sign_up(&other, &draft.session.key, NOW).await.unwrap(),
+        sign_up(store, &other, &draft.session.key, NOW).await.unwrap(),
         SignUp::Done,
         "the session was still usable"
     );
 
     let draft = verified(store, phone(1), None, NOW + 60).await;
-    let outcome = store.sign_up(&user("new@example.com", phone(1)), &draft.session.key, NOW + 60).await.unwrap();
+    let outcome = sign_up(store, &user("new@example.com", phone(1)), &draft.session.key, NOW + 60).await.unwrap();
     assert_eq!(outcome, SignUp::Taken { email: false, phone: true });
     assert!(!store.email_taken(&value("new@example.com")).await.unwrap());
-    let outcome = store.sign_up(&user("other@example.com", phone(1)), &draft.session.key, NOW + 60).await.unwrap();
+    let outcome = sign_up(store, &user("other@example.com", phone(1)), &draft.session.key, NOW + 60).await.unwrap();
     assert_eq!(outcome, SignUp::Taken { email: true, phone: true });
     // A session that is not verified learns nothing of who is taken.
     let outcome =
-        store.sign_up(&user("minji@example.com", phone(1)), &SessionId::generate().key(), NOW + 60).await.unwrap();
+        sign_up(store, &user("minji@example.com", phone(1)), &SessionId::generate().key(), NOW + 60).await.unwrap();
     assert_eq!(outcome, SignUp::NotVerified);
 }
 
@@ -481,7 +543,7 @@ pub(crate) async fn of_many_sign_ups_at_once_with_one_session_one_wins(stores: S
     let outcomes = stores
         .race(|store, n| {
             let (key, new) = (key.clone(), user(&format!("minji{n}@example.com"), phone(1)));
-            async move { store.sign_up(&new, &key, NOW).await.map(|outcome| (outcome, new)) }
+            async move { sign_up(&*store, &new, &key, NOW).await.map(|outcome| (outcome, new)) }
         })
         .await;
     for (outcome, new) in &outcomes {
@@ -504,7 +566,7 @@ pub(crate) async fn of_many_sign_ups_at_once_with_one_email_one_wins(stores: Sto
     let outcomes = stores
         .race(|store, n| {
             let key = keys[n].clone();
-            async move { store.sign_up(&user("minji@example.com", phone(n)), &key, NOW).await }
+            async move { sign_up(&*store, &user("minji@example.com", phone(n)), &key, NOW).await }
         })
         .await;
     for (n, outcome) in outcomes.iter().enumerate() {
@@ -566,4 +628,168 @@ pub(crate) async fn of_many_resets_at_once_with_one_session_one_wins(stores: Sto
     let winners: Vec<usize> = (0..MANY).filter(|&n| outcomes[n]).collect();
     assert_eq!(winners.len(), 1);
     assert_eq!(hash_of(stores.one(), &phone(1)).await, format!("hash {}", winners[0]));
+}
+
+pub(crate) async fn a_family_moves_on_one_generation_at_a_time(stores: Stores) {
+    let store = stores.one();
+    let mut family = logged_in(store).await;
+    for day in 1..=5 {
+        assert_eq!(refresh(store, family, NOW + day * DAY).await, Refreshed::Yes);
+        family = next(family, NOW + day * DAY);
+    }
+    assert_eq!(refresh(store, next(family, NOW + 6 * DAY), NOW + 6 * DAY).await, Refreshed::Reused, "a leap");
+}
+
+pub(crate) async fn the_predecessor_is_taken_again_within_the_grace(stores: Stores) {
+    let store = stores.one();
+    let first = logged_in(store).await;
+    assert_eq!(refresh(store, first, NOW + 100).await, Refreshed::Yes);
+    for now in [NOW + 100, NOW + 101, NOW + 100 + GRACE_SECONDS] {
+        assert_eq!(refresh(store, first, now).await, Refreshed::Yes);
+    }
+    // It stays where it is: the next one is still to come, and the grace did not begin anew.
+    let second = next(first, NOW + 100);
+    assert_eq!(refresh(store, second, NOW + 131).await, Refreshed::Yes);
+    assert_eq!(refresh(store, second, NOW + 131).await, Refreshed::Yes);
+    assert_eq!(refresh(store, first, NOW + 131).await, Refreshed::Reused, "the predecessor's predecessor");
+}
+
+pub(crate) async fn a_token_that_was_used_before_ends_the_family(stores: Stores) {
+    let store = stores.one();
+    let first = logged_in(store).await;
+    let other = logged_in_again(store, first.user, NOW).await;
+    assert_eq!(refresh(store, first, NOW + 100).await, Refreshed::Yes);
+    let second = next(first, NOW + 100);
+    assert_eq!(refresh(store, first, NOW + 101 + GRACE_SECONDS).await, Refreshed::Reused);
+    for ended in [first, second] {
+        assert_eq!(refresh(store, ended, NOW + 101 + GRACE_SECONDS).await, Refreshed::Ended);
+    }
+    assert_eq!(refresh(store, other, NOW + 101 + GRACE_SECONDS).await, Refreshed::Yes);
+}
+
+pub(crate) async fn of_many_refreshes_at_once_with_one_token_all_get_the_one_next_generation(stores: Stores) {
+    let first = logged_in(stores.one()).await;
+    let second = next(first, NOW + 100);
+    let outcomes = stores.race(|store, _| async move { store.refresh(&second, NOW + 100).await }).await;
+    assert!(outcomes.iter().all(|&outcome| outcome == Refreshed::Yes));
+    // One new generation: the next one is the third.
+    assert_eq!(refresh(stores.one(), second, NOW + 200).await, Refreshed::Yes);
+    assert_eq!(refresh(stores.one(), first, NOW + 200).await, Refreshed::Reused);
+}
+
+pub(crate) async fn of_many_refreshes_at_once_with_a_used_token_none_is_let_through(stores: Stores) {
+    let first = logged_in(stores.one()).await;
+    assert_eq!(refresh(stores.one(), first, NOW).await, Refreshed::Yes);
+    let late = NOW + GRACE_SECONDS + 1;
+    let outcomes = stores.race(|store, _| async move { store.refresh(&next(first, late), late).await }).await;
+    assert!(outcomes.iter().all(|&outcome| outcome != Refreshed::Yes));
+    assert!(outcomes.contains(&Refreshed::Reused));
+    assert_eq!(refresh(stores.one(), next(first, NOW), late).await, Refreshed::Ended);
+}
+
+pub(crate) async fn a_family_that_expired_is_ended_though_it_is_in_the_table(stores: Stores) {
+    let store = stores.one();
+    let first = logged_in(store).await;
+    let other = logged_in_again(store, first.user, NOW).await;
+    let third = logged_in_again(store, first.user, NOW).await;
+    assert_eq!(refresh(store, first, first.expires_at).await, Refreshed::Ended);
+    assert_eq!(refresh(store, other, other.expires_at - 1).await, Refreshed::Yes, "it lives on");
+    let second = next(other, other.expires_at - 1);
+    assert!(second.expires_at > other.expires_at);
+    assert_eq!(refresh(store, second, second.expires_at).await, Refreshed::Ended);
+    // Nor is the predecessor taken in the grace of a family that has expired.
+    let short = Family { expires_at: NOW + 110, ..next(third, NOW + 100) };
+    assert_eq!(store.refresh(&short, NOW + 100).await.unwrap(), Refreshed::Yes);
+    assert_eq!(store.refresh(&short, NOW + 109).await.unwrap(), Refreshed::Yes);
+    assert_eq!(store.refresh(&short, NOW + 110).await.unwrap(), Refreshed::Ended);
+}
+
+pub(crate) async fn a_family_is_ended_alone_and_for_ever(stores: Stores) {
+    let store = stores.one();
+    let family = logged_in(store).await;
+    let other = logged_in_again(store, family.user, NOW).await;
+    for _ in 0..2 {
+        store.end_family(&family).await.unwrap();
+        assert_eq!(refresh(store, family, NOW).await, Refreshed::Ended);
+    }
+    assert_eq!(refresh(store, other, NOW).await, Refreshed::Yes);
+    assert_eq!(store.profile(family.user).await.unwrap().unwrap().epoch, 0);
+}
+
+pub(crate) async fn all_families_are_ended_once_for_each_epoch(stores: Stores) {
+    let store = stores.one();
+    let mut family = logged_in(store).await;
+    for epoch in 1..=3 {
+        let other = logged_in_again(store, family.user, NOW).await;
+        for ended in [family, other] {
+            store.end_all_families(&ended).await.unwrap();
+            assert_eq!(store.profile(family.user).await.unwrap().unwrap().epoch, epoch);
+        }
+        let credentials = store.credentials(&Login::Phone(phone(1))).await.unwrap().unwrap();
+        assert_eq!(credentials.epoch, epoch);
+        for ended in [family, other] {
+            assert_eq!(refresh(store, ended, NOW).await, Refreshed::Ended);
+        }
+        family = logged_in_again(store, family.user, NOW).await;
+        assert_eq!(refresh(store, family, NOW).await, Refreshed::Yes);
+    }
+}
+
+pub(crate) async fn a_reset_ends_all_families_and_is_of_a_new_epoch(stores: Stores) {
+    let store = stores.one();
+    let family = logged_in(store).await;
+    let other = logged_in_again(store, family.user, NOW).await;
+    for round in 1..=2 {
+        let now = NOW + 60 * i64::from(round);
+        let draft = verified(store, phone(1), None, now).await;
+        let new = PasswordHash::stored(format!("hash {round}"));
+        assert!(store.reset_password(family.user, &new, &phone(1), &draft.session.key, now).await.unwrap());
+        assert_eq!(store.profile(family.user).await.unwrap().unwrap().epoch, round);
+        // With a session that is consumed, it is no new epoch.
+        assert!(!store.reset_password(family.user, &new, &phone(1), &draft.session.key, now).await.unwrap());
+        assert_eq!(store.profile(family.user).await.unwrap().unwrap().epoch, round);
+    }
+    for ended in [family, other] {
+        assert_eq!(refresh(store, ended, NOW + 120).await, Refreshed::Ended);
+    }
+    // Who read the credentials before the reset, and logs in after it, is not logged in.
+    let late = Family::start(family.user, 1, &Config::default(), NOW + 120);
+    store.start_family(&late).await.unwrap();
+    assert_eq!(refresh(store, late, NOW + 120).await, Refreshed::Ended);
+    let new = logged_in_again(store, family.user, NOW + 120).await;
+    assert_eq!(refresh(store, new, NOW + 120).await, Refreshed::Yes);
+}
+
+pub(crate) async fn a_family_of_nobody_is_ended(stores: Stores) {
+    let store = stores.one();
+    let nobodys = family(UserId::generate(NOW), NOW);
+    store.start_family(&nobodys).await.unwrap();
+    assert_eq!(refresh(store, nobodys, NOW).await, Refreshed::Ended);
+    store.end_all_families(&nobodys).await.unwrap();
+    assert!(store.profile(nobodys.user).await.unwrap().is_none());
+    let of_user = logged_in(store).await;
+    let unknown = family(of_user.user, NOW);
+    assert_eq!(refresh(store, unknown, NOW).await, Refreshed::Ended);
+    store.end_family(&unknown).await.unwrap();
+}
+
+pub(crate) async fn of_a_refresh_and_a_reset_at_once_the_reset_wins(stores: Stores) {
+    let first = logged_in(stores.one()).await;
+    let key = verified(stores.one(), phone(1), None, NOW + 60).await.session.key;
+    let resets = stores
+        .race(|store, n| {
+            let (key, hash) = (key.clone(), PasswordHash::stored("the second hash".to_owned()));
+            async move {
+                if n == MANY / 2 {
+                    store.reset_password(first.user, &hash, &phone(1), &key, NOW + 60).await
+                } else {
+                    store.refresh(&next(first, NOW + 60), NOW + 60).await.map(|_| false)
+                }
+            }
+        })
+        .await;
+    assert_eq!(resets.iter().filter(|&&was_reset| was_reset).count(), 1);
+    for family in [first, next(first, NOW + 60)] {
+        assert_eq!(refresh(stores.one(), family, NOW + 60).await, Refreshed::Ended);
+    }
 }

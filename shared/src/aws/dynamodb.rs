@@ -1,19 +1,20 @@
-//! The store in DynamoDB: two tables, each with the string key `pk`.
+//! The store in DynamoDB: three tables, each with the string key `pk`.
 //!
-//! | table       | `pk`                      | attributes                                                        |
-//! |-------------|---------------------------|-------------------------------------------------------------------|
-//! | Users       | `USER#<user_id>`          | name, nickname, email, phone, password_hash, created_at, updated_at, credentials_changed_at |
-//! | Users       | `EMAIL#<normalised>`      | user_id                                                           |
-//! | Users       | `PHONE#<E.164>`           | user_id, and the email and name that a reset must know            |
-//! | SmsSessions | `SESSION#<SHA-256 of id>` | phone, purpose, code_hash, sent_at, attempts, is_verified, expires_at |
-//! | SmsSessions | `PHONE#<E.164>`           | sent_1, sent_2, …, failed_1, failed_2, …, expires_at              |
+//! | table         | `pk`                      | attributes                                                      |
+//! |---------------|---------------------------|-----------------------------------------------------------------|
+//! | Users         | `USER#<user_id>`          | name, nickname, email, phone, password_hash, created_at, updated_at, credentials_changed_at, epoch (0 if there is none) |
+//! | Users         | `EMAIL#<normalised>`      | user_id                                                         |
+//! | Users         | `PHONE#<E.164>`           | user_id, and the email and name that a reset must know          |
+//! | SmsSessions   | `SESSION#<SHA-256 of id>` | phone, purpose, code_hash, sent_at, attempts, is_verified, expires_at |
+//! | SmsSessions   | `PHONE#<E.164>`           | sent_1, sent_2, …, failed_1, failed_2, …, expires_at            |
+//! | TokenFamilies | `FAMILY#<id>`             | generation, moved_at, expires_at                                |
 //!
 //! The `EMAIL#` and `PHONE#` items of Users are the uniqueness. `sent_1` is when the phone's latest
 //! code was sent, `sent_2` the one before, and so on: as many as the [`Budget`] asks for, so that
 //! one conditional write decides it, exactly and with nothing read before.
 //!
-//! Every write is a transaction, since those carry a token: a call whose answer was lost, and that
-//! the SDK makes again, counts once. Reads are consistent.
+//! Every write that could not simply be made twice is a transaction, since those carry a token: a call
+//! whose answer was lost, and that the SDK makes again, counts once. Reads are consistent.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -26,7 +27,8 @@ use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    AttributeValue, CancellationReason, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update,
 };
 
 use super::{CallError, is_passing};
@@ -36,7 +38,10 @@ use crate::password::PasswordHash;
 use crate::phone::Phone;
 use crate::random;
 use crate::sms_auth::{CodeHash, Purpose, SessionKey};
-use crate::store::{Budget, Login, Opened, Session, SignUp, Store, StoreError, Try, Verified};
+use crate::store::{
+    Budget, GRACE_SECONDS, Login, Opened, Refreshed, Session, SignUp, Store, StoreError, Try, Verified,
+};
+use crate::token::Family;
 use crate::user::{Account, Credentials, NewUser, Profile, UserId};
 
 /// How often a transaction that met another one is tried: with waits of 0 to 25, 50, 100, 200 and
@@ -46,21 +51,22 @@ const TRIES: u32 = 10;
 /// SMS or two reads: with [`super::sdk_config`]'s times it answers within its 29 s.
 const LONGEST_TRANSACTION: Duration = Duration::from_secs(8);
 
-/// Users and sessions in DynamoDB.
+/// Users, sessions and logins in DynamoDB.
 #[derive(Debug)]
 pub struct DynamoDbStore {
     client: Client,
     users: String,
     sms_sessions: String,
+    token_families: String,
 }
 
 type Item = HashMap<String, AttributeValue>;
 
 impl DynamoDbStore {
-    /// The store in these two tables.
+    /// The store in these three tables.
     #[must_use]
-    pub fn new(sdk: &SdkConfig, users: String, sms_sessions: String) -> Self {
-        Self { client: Client::new(sdk), users, sms_sessions }
+    pub fn new(sdk: &SdkConfig, users: String, sms_sessions: String, token_families: String) -> Self {
+        Self { client: Client::new(sdk), users, sms_sessions, token_families }
     }
 
     async fn get(&self, table: &str, pk: String) -> Result<Option<Item>, StoreError> {
@@ -308,7 +314,7 @@ impl Store for DynamoDbStore {
         Ok(Some(Verified { phone, purpose: purpose(&session) }))
     }
 
-    async fn sign_up(&self, user: &NewUser, key: &SessionKey, now: i64) -> Result<SignUp, StoreError> {
+    async fn sign_up(&self, user: &NewUser, family: &Family, key: &SessionKey, now: i64) -> Result<SignUp, StoreError> {
         let id = || s(user.id.to_string());
         let items = vec![
             self.consume(key, &user.phone, Purpose::Signup, now)?,
@@ -330,12 +336,13 @@ impl Store for DynamoDbStore {
                     ("credentials_changed_at", n(now)),
                 ],
             )?,
+            item(Put::builder().table_name(&self.token_families).set_item(Some(family_item(family))).build())?,
         ];
         let Err(reasons) = self.transact(items).await? else { return Ok(SignUp::Done) };
         let failed: Vec<bool> = reasons.iter().map(is_condition).collect();
         match failed.as_slice() {
             [true, ..] => Ok(SignUp::NotVerified),
-            &[_, email, phone, _] if email || phone => Ok(SignUp::Taken { email, phone }),
+            &[_, email, phone, ..] if email || phone => Ok(SignUp::Taken { email, phone }),
             _ => Err(unexpected("a new user's id is taken")),
         }
     }
@@ -350,7 +357,8 @@ impl Store for DynamoDbStore {
         // For nobody, the user that can't be: the same two round trips.
         let user = self.get(&self.users, id.map_or_else(|| "USER#".to_owned(), user_pk)).await?;
         let (Some(user_id), Some(user)) = (id, user) else { return Ok(None) };
-        Ok(Some(Credentials { user_id, password_hash: PasswordHash::stored(text(&user, "password_hash")?) }))
+        let password_hash = PasswordHash::stored(text(&user, "password_hash")?);
+        Ok(Some(Credentials { user_id, password_hash, epoch: count_of(&user, "epoch") }))
     }
 
     async fn profile(&self, id: UserId) -> Result<Option<Profile>, StoreError> {
@@ -360,6 +368,7 @@ impl Store for DynamoDbStore {
             email: text(&user, "email")?,
             phone: text(&user, "phone")?,
             nickname: text(&user, "nickname")?,
+            epoch: count_of(&user, "epoch"),
         }))
     }
 
@@ -379,12 +388,90 @@ impl Store for DynamoDbStore {
         let replace = Update::builder()
             .table_name(&self.users)
             .key("pk", s(user_pk(id)))
-            .update_expression("SET password_hash = :hash, updated_at = :now, credentials_changed_at = :now")
+            .update_expression(
+                "SET password_hash = :hash, updated_at = :now, credentials_changed_at = :now, epoch = if_not_exists(epoch, :zero) + :one",
+            )
             .condition_expression("attribute_exists(pk)")
             .expression_attribute_values(":hash", s(hash.as_str()))
-            .expression_attribute_values(":now", n(now));
+            .expression_attribute_values(":now", n(now))
+            .expression_attribute_values(":zero", n(0))
+            .expression_attribute_values(":one", n(1));
         let consume = self.consume(key, phone, Purpose::PasswordReset, now)?;
         Ok(self.transact(vec![consume, item(replace.build())?]).await?.is_ok())
+    }
+
+    async fn start_family(&self, family: &Family) -> Result<(), StoreError> {
+        let put = self.client.put_item().table_name(&self.token_families).set_item(Some(family_item(family)));
+        put.send().await.map(|_| ()).map_err(|error| failed(CallError::new("dynamodb:PutItem", &error)))
+    }
+
+    async fn refresh(&self, next: &Family, now: i64) -> Result<Refreshed, StoreError> {
+        let (condition, epoch) = epoch_is(next.epoch);
+        let is_of_epoch = ConditionCheck::builder()
+            .table_name(&self.users)
+            .key("pk", s(user_pk(next.user)))
+            .condition_expression(condition)
+            .set_expression_attribute_values(epoch);
+        let move_on = Update::builder()
+            .table_name(&self.token_families)
+            .key("pk", s(family_pk(next)))
+            .update_expression("SET generation = :next, moved_at = :now, expires_at = :expires_at")
+            .condition_expression("expires_at > :now AND generation = :used")
+            .expression_attribute_values(":next", n(next.generation.into()))
+            .expression_attribute_values(":used", n(i64::from(next.generation) - 1))
+            .expression_attribute_values(":now", n(now))
+            .expression_attribute_values(":expires_at", n(next.expires_at))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let move_on = vec![item(move_on.build())?, item(is_of_epoch.build())?];
+        let Err(reasons) = self.transact(move_on).await? else { return Ok(Refreshed::Yes) };
+        let [family, user] = reasons.as_slice() else { return Err(unexpected("a transaction lacks reasons")) };
+        let family = family.item().filter(|family| !is_condition(user) && number(family, "expires_at") > now);
+        let Some(family) = family else { return Ok(Refreshed::Ended) };
+        let is_latest = number(family, "generation") == i64::from(next.generation);
+        if is_latest && now <= number(family, "moved_at") + GRACE_SECONDS {
+            return Ok(Refreshed::Yes);
+        }
+        self.end_family(next).await?;
+        Ok(Refreshed::Reused)
+    }
+
+    async fn end_family(&self, family: &Family) -> Result<(), StoreError> {
+        let end = Delete::builder().table_name(&self.token_families).key("pk", s(family_pk(family)));
+        self.transact(vec![item(end.build())?]).await.map(|_| ())
+    }
+
+    async fn end_all_families(&self, family: &Family) -> Result<(), StoreError> {
+        let (condition, epoch) = epoch_is(family.epoch);
+        let end = Update::builder()
+            .table_name(&self.users)
+            .key("pk", s(user_pk(family.user)))
+            .update_expression("SET epoch = :next")
+            .condition_expression(condition)
+            .set_expression_attribute_values(epoch)
+            .expression_attribute_values(":next", n(i64::from(family.epoch) + 1));
+        // If it is not of the epoch, they are ended already.
+        self.transact(vec![item(end.build())?]).await.map(|_| ())
+    }
+}
+
+fn family_pk(family: &Family) -> String {
+    format!("FAMILY#{}", family.id)
+}
+
+fn family_item(family: &Family) -> Item {
+    Item::from([
+        ("pk".to_owned(), s(family_pk(family))),
+        ("generation".to_owned(), n(family.generation.into())),
+        ("moved_at".to_owned(), n(family.started_at)),
+        ("expires_at".to_owned(), n(family.expires_at)),
+    ])
+}
+
+/// The condition that a user exists and is of this epoch. A user who never had one ended has none.
+fn epoch_is(epoch: u32) -> (&'static str, Option<Item>) {
+    match epoch {
+        0 => ("attribute_exists(pk) AND attribute_not_exists(epoch)", None),
+        _ => ("epoch = :epoch", Some(Item::from([(":epoch".to_owned(), n(epoch.into()))]))),
     }
 }
 
@@ -422,6 +509,10 @@ fn text(item: &Item, name: &str) -> Result<String, StoreError> {
 /// A number, or 0 if there is none.
 fn number(item: &Item, name: &str) -> i64 {
     item.get(name).and_then(|value| value.as_n().ok()?.parse().ok()).unwrap_or_default()
+}
+
+fn count_of(item: &Item, name: &str) -> u32 {
+    u32::try_from(number(item, name)).unwrap_or_default()
 }
 
 fn purpose(session: &Item) -> Option<Purpose> {
@@ -463,6 +554,12 @@ impl Step for Put {
 impl Step for Update {
     fn into_item(self) -> TransactWriteItem {
         TransactWriteItem::builder().update(self).build()
+    }
+}
+
+impl Step for ConditionCheck {
+    fn into_item(self) -> TransactWriteItem {
+        TransactWriteItem::builder().condition_check(self).build()
     }
 }
 

@@ -15,27 +15,36 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::RequestId;
 
 use crate::App;
-use crate::clock::SystemClock;
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, ConfigError};
+use crate::keys::Keys;
 use crate::sms_auth::AuthCode;
-use crate::token::KeySet;
 
 pub use aws_config::SdkConfig;
 pub use dynamodb::DynamoDbStore;
-pub use keys::{Rotation, rotate_keys};
+pub use keys::{Rotation, SecretKeys, rotate_keys};
 pub use sns::SnsSms;
 
-/// Connects a function on AWS, once, in init; reads the signing keys if it `handles_tokens`.
+/// Connects a function on AWS, once, in init; reads the keys if it `handles_tokens`: with their private
+/// halves in a function that signs, and without in one that only verifies, as `KEYS_SECRET` says.
 ///
 /// # Errors
 /// If a variable is missing or bad, or the keys can't be read.
 pub async fn connect(handles_tokens: bool) -> Result<App, Box<dyn Error + Send + Sync>> {
     let config = Config::from_env()?;
     let sdk = sdk_config().await;
-    let keys =
-        if handles_tokens { keys::read(&sdk, &variable("SIGNING_KEYS_SECRET")?).await? } else { KeySet::default() };
+    let keys = if handles_tokens {
+        Keys::read(Box::new(SecretKeys::new(&sdk, variable("KEYS_SECRET")?)), SystemClock.now()).await?
+    } else {
+        Keys::default()
+    };
     Ok(App {
-        store: Box::new(DynamoDbStore::new(&sdk, variable("USERS_TABLE")?, variable("SMS_SESSIONS_TABLE")?)),
+        store: Box::new(DynamoDbStore::new(
+            &sdk,
+            variable("USERS_TABLE")?,
+            variable("SMS_SESSIONS_TABLE")?,
+            variable("TOKEN_FAMILIES_TABLE")?,
+        )),
         sms: Box::new(SnsSms::new(&sdk, &config)),
         config,
         keys,
@@ -57,7 +66,11 @@ pub async fn sdk_config() -> SdkConfig {
         .await
 }
 
-fn variable(variable: &'static str) -> Result<String, ConfigError> {
+/// Reads a variable that the template sets.
+///
+/// # Errors
+/// [`ConfigError`], if there is none.
+pub fn variable(variable: &'static str) -> Result<String, ConfigError> {
     std::env::var(variable)
         .ok()
         .filter(|value| !value.is_empty())

@@ -1,0 +1,511 @@
+//! The keys that sign and verify tokens: how they live, how they are kept, and when they are read.
+//!
+//! A new key is published at once, signs [`SECONDS_BEFORE_SIGNING`] later, and retires when the next
+//! one begins to sign. From then on nobody needs its private half, which the next rotation drops. Its
+//! public half is published until the last access token that it signed has expired, and kept until
+//! the last refresh token has. The first key signs at once: there is no other.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use aws_lc_rs::digest::{self, SHA256};
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
+use aws_lc_rs::rsa;
+use aws_lc_rs::signature::KeyPair as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::config::{Config, MAX_REFRESH_TOKEN_SECONDS};
+
+/// How long a key is published before it signs, in seconds: a day. Whoever verifies may cache a JWKS;
+/// [API Gateway does for two hours](https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html).
+pub const SECONDS_BEFORE_SIGNING: i64 = 24 * 60 * 60;
+/// For how long the keys that were read are good enough, in seconds.
+const FRESH_SECONDS: i64 = 5 * 60;
+/// The same, when a token names a key that is not among them.
+const FRESH_SECONDS_FOR_UNKNOWN: i64 = 60;
+
+/// A key set, newest first.
+#[derive(Clone, Debug, Default)]
+pub struct KeySet(Vec<Key>);
+
+/// An RSA key; without its private half it only verifies. Wiped on drop.
+#[derive(Clone)]
+pub(crate) struct Key {
+    pub(crate) kid: String,
+    created_at: i64,
+    n: String,
+    e: String,
+    pub(crate) signing: Option<EncodingKey>,
+    pub(crate) verifying: DecodingKey,
+}
+
+/// A key set as it is kept: in secrets on AWS, in a file on a laptop.
+#[derive(Serialize, Deserialize)]
+struct StoredKeySet {
+    keys: Vec<StoredKey>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredKey {
+    kid: String,
+    /// When it was made, in seconds since the Unix epoch.
+    created_at: i64,
+    /// As in a JWK (RFC 7518, 6.3.1).
+    n: String,
+    e: String,
+    /// PKCS#8, DER, in base64. None in the set for those who only verify, and once the key retired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    private_key: Option<Zeroizing<String>>,
+}
+
+/// The key set can't be read or made. Says nothing of what it holds.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// It is not a key set in JSON, or it has no key.
+    #[error("the keys are no JSON key set")]
+    NoKeySet,
+    /// A key of it is no RSA key.
+    #[error("a key is no RSA key")]
+    NoKey,
+    /// The system made no key.
+    #[error("no key could be made")]
+    NotMade,
+    /// A private half and the public half of its name are not of one key.
+    #[error("a signing key and its published half do not belong together")]
+    NotAPair,
+}
+
+/// A JSON Web Key Set (RFC 7517), for whoever verifies our tokens.
+#[derive(Debug, Serialize)]
+pub struct Jwks<'a> {
+    keys: Vec<Jwk<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Jwk<'a> {
+    kty: &'static str,
+    r#use: &'static str,
+    alg: &'static str,
+    kid: &'a str,
+    n: &'a str,
+    e: &'a str,
+}
+
+impl KeySet {
+    /// A set of one new key, as it is kept: JSON for [`KeySet::read`].
+    ///
+    /// # Errors
+    /// [`KeyError::NotMade`], if the system makes no key.
+    pub fn generate(now: i64) -> Result<Zeroizing<String>, KeyError> {
+        Self::rotate(r#"{"keys":[]}"#, now)
+    }
+
+    /// The set `json` with a new RSA-2048 key, without the private halves of the keys that retired,
+    /// and without the keys that no token can name any more.
+    ///
+    /// # Errors
+    /// [`KeyError`], if `json` is no key set, or the system makes no key.
+    pub fn rotate(json: &str, now: i64) -> Result<Zeroizing<String>, KeyError> {
+        let mut set: StoredKeySet = serde_json::from_str(json).map_err(|_| KeyError::NoKeySet)?;
+        let mut next_created_at = None;
+        set.keys.retain_mut(|key| {
+            let retired_at = retires_at(next_created_at.replace(key.created_at));
+            if retired_at <= now {
+                key.private_key = None;
+            }
+            retired_at.saturating_add(MAX_REFRESH_TOKEN_SECONDS) > now
+        });
+        set.keys.insert(0, StoredKey::generate(now)?);
+        serde_json::to_string(&set).map(Zeroizing::new).map_err(|_| KeyError::NotMade)
+    }
+
+    /// The set `json` without any private half: for whoever only verifies.
+    ///
+    /// # Errors
+    /// [`KeyError::NoKeySet`], if it is none.
+    pub fn public(json: &str) -> Result<String, KeyError> {
+        let mut set: StoredKeySet = serde_json::from_str(json).map_err(|_| KeyError::NoKeySet)?;
+        for key in &mut set.keys {
+            key.private_key = None;
+        }
+        serde_json::to_string(&set).map_err(|_| KeyError::NoKeySet)
+    }
+
+    /// Reads a set as it is kept.
+    ///
+    /// # Errors
+    /// [`KeyError`], if it is no key set, is empty, or holds what is no RSA key.
+    pub fn read(json: &str) -> Result<Self, KeyError> {
+        let stored: StoredKeySet = serde_json::from_str(json).map_err(|_| KeyError::NoKeySet)?;
+        if stored.keys.is_empty() {
+            return Err(KeyError::NoKeySet);
+        }
+        stored.keys.into_iter().map(Key::read).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Makes sure that `published` verifies what each key of this set signs.
+    ///
+    /// # Errors
+    /// [`KeyError::NotAPair`].
+    pub fn check(&self, published: &Self) -> Result<(), KeyError> {
+        const MESSAGE: &[u8] = b"a message";
+        for key in &self.0 {
+            let Some(signing) = &key.signing else { continue };
+            let public = published.find(&key.kid).ok_or(KeyError::NotAPair)?;
+            let signature =
+                jsonwebtoken::crypto::sign(MESSAGE, signing, Algorithm::RS256).map_err(|_| KeyError::NoKey)?;
+            let verifies =
+                jsonwebtoken::crypto::verify(&signature, MESSAGE, &public.verifying, Algorithm::RS256).unwrap_or(false);
+            if !verifies {
+                return Err(KeyError::NotAPair);
+            }
+        }
+        Ok(())
+    }
+
+    /// The public halves that whoever verifies access tokens needs at `now`.
+    #[must_use]
+    pub fn jwks(&self, config: &Config, now: i64) -> Jwks<'_> {
+        let newer = std::iter::once(None).chain(self.0.iter().map(|key| Some(key.created_at)));
+        let published = self.0.iter().zip(newer).filter(|(_, newer)| {
+            // To the second at which its last access token expires.
+            retires_at(*newer).saturating_add(config.access_token_seconds) > now
+        });
+        Jwks {
+            keys: published
+                .map(|(key, _)| Jwk { kty: "RSA", r#use: "sig", alg: "RS256", kid: &key.kid, n: &key.n, e: &key.e })
+                .collect(),
+        }
+    }
+
+    /// The key that signs at `now`: the newest that was published for long enough, or else the oldest.
+    pub(crate) fn signing(&self, now: i64) -> Option<(&str, &EncodingKey)> {
+        let is_known = |key: &&Key| key.created_at + SECONDS_BEFORE_SIGNING <= now;
+        let key = self.0.iter().find(is_known).or(self.0.last())?;
+        Some((&key.kid, key.signing.as_ref()?))
+    }
+
+    pub(crate) fn find(&self, kid: &str) -> Option<&Key> {
+        self.0.iter().find(|key| key.kid == kid)
+    }
+}
+
+/// When a key retires: when the next newer one, made at `next_created_at`, begins to sign.
+fn retires_at(next_created_at: Option<i64>) -> i64 {
+    next_created_at.map_or(i64::MAX, |created_at| created_at + SECONDS_BEFORE_SIGNING)
+}
+
+impl StoredKey {
+    fn generate(now: i64) -> Result<Self, KeyError> {
+        let pair = rsa::KeyPair::generate(rsa::KeySize::Rsa2048).map_err(|_| KeyError::NotMade)?;
+        let der: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| KeyError::NotMade)?;
+        let public = pair.public_key();
+        let n = URL_SAFE_NO_PAD.encode(public.modulus().big_endian_without_leading_zero());
+        let e = URL_SAFE_NO_PAD.encode(public.exponent().big_endian_without_leading_zero());
+        // The key's thumbprint (RFC 7638).
+        let jwk = format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#);
+        let kid = URL_SAFE_NO_PAD.encode(digest::digest(&SHA256, jwk.as_bytes()));
+        Ok(Self { kid, created_at: now, n, e, private_key: Some(Zeroizing::new(STANDARD.encode(der.as_ref()))) })
+    }
+}
+
+impl Key {
+    fn read(stored: StoredKey) -> Result<Self, KeyError> {
+        let signing = stored.private_key.map(|key| {
+            let pem =
+                Zeroizing::new(format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", key.as_str()));
+            EncodingKey::from_rsa_pem(pem.as_bytes())
+        });
+        Ok(Self {
+            verifying: DecodingKey::from_rsa_components(&stored.n, &stored.e).map_err(|_| KeyError::NoKey)?,
+            signing: signing.transpose().map_err(|_| KeyError::NoKey)?,
+            kid: stored.kid,
+            created_at: stored.created_at,
+            n: stored.n,
+            e: stored.e,
+        })
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({})", self.kid)
+    }
+}
+
+/// Where a key set is kept.
+#[async_trait]
+pub trait KeySource: Send + Sync {
+    /// The set as it is now: JSON for [`KeySet::read`].
+    ///
+    /// # Errors
+    /// Whatever keeps it from being read. Tells nothing of what it holds.
+    async fn read(&self) -> Result<Zeroizing<String>, Box<dyn Error + Send + Sync>>;
+}
+
+/// A function's keys. They are read in init and, so that a rotation needs no restart, again when they
+/// are five minutes old; or one minute old, for a token that names an unknown key.
+#[derive(Default)]
+pub struct Keys {
+    source: Option<Box<dyn KeySource>>,
+    cached: Mutex<Cached>,
+}
+
+#[derive(Clone, Default)]
+struct Cached {
+    set: Arc<KeySet>,
+    read_at: i64,
+}
+
+impl Keys {
+    /// Reads the keys.
+    ///
+    /// # Errors
+    /// If they can't be read, or there are none.
+    pub async fn read(source: Box<dyn KeySource>, now: i64) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let set = Arc::new(KeySet::read(&source.read().await?)?);
+        Ok(Self { source: Some(source), cached: Mutex::new(Cached { set, read_at: now }) })
+    }
+
+    /// The keys at `now`.
+    pub async fn current(&self, now: i64) -> Arc<KeySet> {
+        self.not_older_than(FRESH_SECONDS, now).await
+    }
+
+    /// The keys at `now`, to find `kid` among them.
+    pub(crate) async fn with(&self, kid: &str, now: i64) -> Arc<KeySet> {
+        let set = self.current(now).await;
+        if set.find(kid).is_some() { set } else { self.not_older_than(FRESH_SECONDS_FOR_UNKNOWN, now).await }
+    }
+
+    async fn not_older_than(&self, seconds: i64, now: i64) -> Arc<KeySet> {
+        let Some(source) = &self.source else { return self.cached().set.clone() };
+        {
+            let mut cached = self.cached();
+            if now < cached.read_at + seconds {
+                return cached.set.clone();
+            }
+            // Before it is read, so that a source that is away is not asked by every request.
+            cached.read_at = now;
+        }
+        match source.read().await.and_then(|json| Ok(KeySet::read(&json)?)) {
+            Ok(set) => self.cached().set = Arc::new(set),
+            // Those that it has are good until they retire.
+            Err(cause) => tracing::error!(%cause, "the keys could not be read again"),
+        }
+        self.cached().set.clone()
+    }
+
+    fn cached(&self) -> std::sync::MutexGuard<'_, Cached> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keys that are never read again.
+impl From<KeySet> for Keys {
+    fn from(set: KeySet) -> Self {
+        Self { source: None, cached: Mutex::new(Cached { set: Arc::new(set), read_at: 0 }) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    const HOUR: i64 = 60 * 60;
+    const DAY: i64 = 24 * HOUR;
+    const NOW: i64 = 1_800_000_000;
+
+    fn signs(json: &str, now: i64) -> String {
+        KeySet::read(json).unwrap().signing(now).unwrap().0.to_owned()
+    }
+
+    fn published(json: &str, now: i64) -> Vec<String> {
+        let set = KeySet::read(json).unwrap();
+        set.jwks(&Config::default(), now).keys.iter().map(|key| key.kid.to_owned()).collect()
+    }
+
+    fn kids(json: &str) -> Vec<String> {
+        KeySet::read(json).unwrap().0.into_iter().map(|key| key.kid).collect()
+    }
+
+    #[test]
+    fn the_first_key_signs_at_once_and_the_next_a_day_after_it_is_published() {
+        let first = KeySet::generate(NOW).unwrap();
+        assert_eq!(vec![signs(&first, NOW)], published(&first, NOW));
+        let rotated_at = NOW + 30 * DAY;
+        let second = KeySet::rotate(&first, rotated_at).unwrap();
+        let [new, old] = kids(&second).try_into().unwrap();
+        assert_eq!(published(&second, rotated_at), [new.as_str(), old.as_str()]);
+        assert_eq!(signs(&second, rotated_at + DAY - 1), old);
+        assert_eq!(signs(&second, rotated_at + DAY), new);
+    }
+
+    #[test]
+    fn a_retired_key_is_published_until_its_last_access_token_has_expired() {
+        let second = KeySet::rotate(&KeySet::generate(NOW).unwrap(), NOW + 30 * DAY).unwrap();
+        let retired_at = NOW + 31 * DAY;
+        let [new, old] = kids(&second).try_into().unwrap();
+        // It signed until one second before.
+        assert_eq!(published(&second, retired_at + 899), [new.as_str(), old.as_str()]);
+        assert_eq!(published(&second, retired_at + 900), [new]);
+    }
+
+    #[test]
+    fn keys_that_are_made_at_short_intervals_all_get_their_turn() {
+        let mut json = KeySet::generate(NOW).unwrap();
+        for hour in 1..=2 {
+            json = KeySet::rotate(&json, NOW + hour * HOUR).unwrap();
+        }
+        let [third, second, first] = kids(&json).try_into().unwrap();
+        assert_eq!(signs(&json, NOW + 25 * HOUR - 1), first);
+        assert_eq!(signs(&json, NOW + 25 * HOUR), second);
+        assert_eq!(signs(&json, NOW + 26 * HOUR), third);
+    }
+
+    #[test]
+    fn a_rotation_drops_private_halves_that_sign_no_more_and_keys_that_no_token_names() {
+        let mut json = KeySet::generate(NOW).unwrap();
+        let first = kids(&json).swap_remove(0);
+        for month in 1..=4 {
+            let now = NOW + month * 30 * DAY;
+            json = KeySet::rotate(&json, now).unwrap();
+            let stored: StoredKeySet = serde_json::from_str(&json).unwrap();
+            let private = stored.keys.iter().map(|key| key.private_key.is_some()).collect::<Vec<_>>();
+            assert_eq!(private.iter().filter(|&&is_there| is_there).count(), 2, "the next and the present one");
+            assert!(private.starts_with(&[true, true]) && kids(&json).contains(&first));
+        }
+        // It retired 31 days after it was made, and its last refresh token lives for 90 at most.
+        let json = KeySet::rotate(&json, NOW + 121 * DAY).unwrap();
+        assert!(!kids(&json).contains(&first));
+    }
+
+    #[test]
+    fn those_who_only_verify_get_no_private_half() {
+        let json = KeySet::rotate(&KeySet::generate(NOW).unwrap(), NOW).unwrap();
+        let public = KeySet::public(&json).unwrap();
+        assert!(json.contains("private") && !public.contains("private"));
+        assert_eq!(kids(&public), kids(&json));
+        assert!(KeySet::read(&public).unwrap().signing(NOW).is_none());
+        let jwks = serde_json::to_value(KeySet::read(&public).unwrap().jwks(&Config::default(), NOW)).unwrap();
+        for key in jwks["keys"].as_array().unwrap() {
+            let members: Vec<_> = key.as_object().unwrap().keys().map(String::as_str).collect();
+            assert_eq!(members, ["alg", "e", "kid", "kty", "n", "use"]);
+            assert_eq!(key["e"], "AQAB");
+            assert_eq!(key["kid"].as_str().unwrap().len(), 43, "a SHA-256");
+        }
+    }
+
+    #[test]
+    fn a_set_is_checked_against_what_is_published() {
+        let (one, other) = (KeySet::generate(NOW).unwrap(), KeySet::generate(NOW).unwrap());
+        let [one, public, other] = [one.to_string(), KeySet::public(&one).unwrap(), other.to_string()]
+            .map(|json| KeySet::read(&json).unwrap());
+        assert!(one.check(&public).is_ok());
+        assert!(one.check(&other).is_err());
+        let mut impostor = other;
+        impostor.0[0].kid.clone_from(&one.0[0].kid);
+        assert!(one.check(&impostor).is_err());
+    }
+
+    #[test]
+    fn what_is_no_key_set_is_refused_and_not_shown() {
+        let bad_key = r#"{"keys":[{"kid":"a","created_at":0,"n":"AQAB","e":"AQAB","private_key":"secret"}]}"#;
+        for json in ["", "secret", r#"{"keys":[]}"#, r#"{"keys":[{"kid":"secret"}]}"#, bad_key] {
+            let error = KeySet::read(json).unwrap_err();
+            assert!(!format!("{error:?} {error}").contains("secret"));
+        }
+        let set = KeySet::read(&KeySet::generate(NOW).unwrap()).unwrap();
+        assert_eq!(format!("{set:?}"), format!("KeySet([Key({})])", set.0[0].kid));
+    }
+
+    /// A source that counts how often it is read, and that can be away.
+    #[derive(Clone, Default)]
+    struct Counted(Arc<(AtomicUsize, Mutex<Option<String>>)>);
+
+    impl Counted {
+        fn reads(&self) -> usize {
+            self.0.0.load(Ordering::SeqCst)
+        }
+
+        fn holds(&self, json: Option<&str>) {
+            *self.0.1.lock().unwrap() = json.map(str::to_owned);
+        }
+    }
+
+    #[async_trait]
+    impl KeySource for Counted {
+        async fn read(&self) -> Result<Zeroizing<String>, Box<dyn Error + Send + Sync>> {
+            self.0.0.fetch_add(1, Ordering::SeqCst);
+            self.0.1.lock().unwrap().clone().map(Zeroizing::new).ok_or_else(|| "away".into())
+        }
+    }
+
+    async fn counted() -> (Counted, Keys, String) {
+        let (source, json) = (Counted::default(), KeySet::generate(NOW).unwrap());
+        source.holds(Some(&json));
+        let keys = Keys::read(Box::new(source.clone()), NOW).await.unwrap();
+        let kid = kids(&json).swap_remove(0);
+        (source, keys, kid)
+    }
+
+    #[tokio::test]
+    async fn keys_are_read_again_when_they_are_five_minutes_old() {
+        let (source, keys, kid) = counted().await;
+        let rotated = KeySet::rotate(&KeySet::generate(NOW).unwrap(), NOW).unwrap();
+        source.holds(Some(&rotated));
+        for _ in 0..10 {
+            assert_eq!(keys.current(NOW + 299).await.0.len(), 1);
+            keys.with(&kid, NOW + 299).await;
+        }
+        assert_eq!(source.reads(), 1);
+        for _ in 0..10 {
+            assert_eq!(keys.current(NOW + 300).await.0.len(), 2);
+        }
+        assert_eq!(source.reads(), 2);
+    }
+
+    #[tokio::test]
+    async fn for_an_unknown_key_they_are_read_once_a_minute() {
+        let (source, keys, _) = counted().await;
+        for second in 0..180 {
+            assert!(keys.with("unknown", NOW + second).await.find("unknown").is_none());
+        }
+        assert_eq!(source.reads(), 3, "in init, and after one and two minutes");
+        let new = KeySet::generate(NOW).unwrap();
+        source.holds(Some(&new));
+        let kid = kids(&new).swap_remove(0);
+        assert!(keys.with(&kid, NOW + 179).await.find(&kid).is_none());
+        assert!(keys.with(&kid, NOW + 180).await.find(&kid).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_source_that_is_away_takes_no_keys_away_and_is_not_asked_by_every_request() {
+        let (source, keys, kid) = counted().await;
+        for broken in [None, Some("no key set"), Some(r#"{"keys":[]}"#)] {
+            source.holds(broken);
+            let (now, reads) = (NOW + 300 * i64::try_from(source.reads()).unwrap(), source.reads());
+            for _ in 0..10 {
+                assert!(keys.current(now).await.find(&kid).is_some());
+            }
+            assert_eq!(source.reads(), reads + 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_function_without_keys_does_not_start() {
+        let source = Counted::default();
+        for json in [None, Some(r#"{"keys":[]}"#)] {
+            source.holds(json);
+            assert!(Keys::read(Box::new(source.clone()), NOW).await.is_err());
+        }
+    }
+}

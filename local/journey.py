@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The journeys: the real programs under local/run, walked by the README's own lines.
 
-    local/journey.py PORT
+    JOSE=... local/journey.py PORT
 
-Starts local/run on that port, with accounts of its own; walks the README; looks at what only real
+JOSE is the unpacked npm package, and PyJWT must be there to import: local/test sees to both. Starts local/run on that port, with accounts of its own; walks the README; looks at what only real
 HTTP shows; stops and starts it again; and searches all that it printed for secrets.
 """
 
@@ -20,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import takewhile
 from pathlib import Path
 
@@ -152,17 +153,32 @@ def is_nothing(output):
     equal(output, "", "the output")
 
 
+def is_refused(error_code):
+    return lambda output: equal(json.loads(output)["error_code"], error_code, "the error code")
+
+
+def parts_of(token):
+    """The header and the claims."""
+    parts = token.split(".")
+    equal(len(parts), 3, "the parts of a token")
+    return [json.loads(base64.urlsafe_b64decode(part + "==")) for part in parts[:2]]
+
+
 def is_tokens(output):
     answer = json.loads(output)
     equal(sorted(answer), TOKENS, "the answer's fields")
-    for name, seconds in zip(TOKENS, [900, 30 * 24 * 60 * 60]):
-        parts = answer[name].split(".")
-        equal(len(parts), 3, f"the parts of the {name}")
-        header, claims = (json.loads(base64.urlsafe_b64decode(part + "==")) for part in parts[:2])
+    names = "user_id sub iss aud iat exp jti token_use epoch".split()
+    for name, seconds, more in zip(TOKENS, [900, 30 * 24 * 60 * 60], [[], ["family", "generation", "auth_time"]]):
+        header, claims = parts_of(answer[name])
         equal(header["alg"], "RS256", "the algorithm")
-        equal(sorted(claims), sorted("user_id sub iss aud iat exp jti token_use".split()), "the claims")
+        equal(sorted(claims), sorted(names + more), "the claims")
         equal(claims["exp"] - claims["iat"], seconds, f"the seconds of the {name}")
         equal(claims["token_use"], name.partition("_")[0], "token_use")
+
+
+def is_jwks(output):
+    [key] = json.loads(output)["keys"]
+    equal(sorted(key), sorted("kty use alg kid n e".split()), "the members of the key")
 
 
 PROFILE = {"name": "Kim Minji", "email": "minji@example.com", "phone": "+821012345678", "nickname": "minji"}
@@ -178,18 +194,25 @@ EXPECTATIONS = [
     ("CODE=", is_nothing),
     ("/sms-auth/verify", is_answer({"is_verified": True})),
     ("/signup", is_tokens),
-    ("/login", is_nothing),
+    ("TOKENS=", is_nothing),
+    ("ACCESS=", is_nothing),
     ("/profile", is_answer(PROFILE)),
+    ("REFRESH=", is_nothing),
+    ("/token/refresh", is_tokens),
+    ("/.well-known/jwks.json", is_jwks),
     ("/sms-auth/send", is_nothing),
     ("CODE=", is_nothing),
     ("/sms-auth/verify", is_answer({"is_verified": True})),
     ("/password", is_answer({"is_password_reset": True})),
-    ("/login", is_tokens),
+    ("/profile", is_refused("TOKEN__REVOKED")),
+    ("REFRESH=", is_nothing),
+    ("/logout", is_nothing),
+    ("/token/refresh", is_refused("TOKEN__REVOKED")),
 ]
 
 
 def walk_readme(port, secrets):
-    """Gives each command to one bash, as if pasted. Returns the access token."""
+    """Gives each command to one bash, as if pasted."""
     commands = readme_commands()
     equal(len(commands), len(EXPECTATIONS), "the README's commands (each has its line in EXPECTATIONS)")
     end = "-- end of the command --"
@@ -218,7 +241,6 @@ def walk_readme(port, secrets):
             bash.kill()
     seen = dict(zip(variables, now))
     check(re.fullmatch(r"\d{6}", seen["CODE"]), "no code of six digits was found in the outbox")
-    return seen["ACCESS"]
 
 
 def check_invoke(port):
@@ -247,15 +269,19 @@ class Client:
         text = answer.read().decode()
         connection.close()
         self.secrets.add_answer(text)
-        return answer.status, answer.headers, json.loads(text)
+        return answer.status, answer.headers, json.loads(text) if text else None
 
     def answers(self, status, method, path, body=None, **headers):
         """The JSON of an answer that has what every answer of ours has."""
         found, head, answer = self.call(method, path, body, **headers)
         equal(found, status, f"{method} {path}")
         is_error = status >= 400
-        equal(head["content-type"], "application/problem+json" if is_error else "application/json", "content-type")
-        equal(head["cache-control"], "no-store", "cache-control")
+        if status == 204:
+            equal(answer, None, "the body")
+        else:
+            equal(head["content-type"], "application/problem+json" if is_error else "application/json", "content-type")
+        is_public = path.startswith("/.well-known/")
+        equal(head["cache-control"], "public, max-age=300" if is_public else "no-store", "cache-control")
         if is_error:
             equal(answer["status"], status, "the error's status")
             check({"type", "title", "detail", "error_code"} <= set(answer), f"fields of {answer}")
@@ -314,15 +340,103 @@ def check_http(client):
     client.refuses(413, "REQUEST__TOO_LARGE", "POST", f"{API}/login", {"password": "x" * 17000})
     client.refuses(422, "REQUEST__INVALID", "PUT", f"{API}/password", {})
 
+    check_logins(client, tokens)
+
     # No route of ours: cargo lambda itself answers.
     for method, path in [("GET", f"{API}/nothing"), ("POST", f"{API}/profile"), ("GET", f"{API}/profile/")]:
         status, _, answer = client.call(method, path)
         equal((status, "error_code" in answer), (404, False), f"{method} {path}")
 
 
-def check_restarted(client, access):
-    answer = client.answers(200, "GET", f"{API}/profile", Authorization=f"Bearer {access}")
-    equal(answer, PROFILE, "the profile, with a token of before")
+def check_logins(client, tokens):
+    refresh = {"refresh_token": tokens["refresh_token"]}
+    with ThreadPoolExecutor(50) as clients:
+        at_once = [clients.submit(client.answers, 200, "POST", f"{API}/token/refresh", refresh) for _ in range(50)]
+        pairs = [pair.result() for pair in at_once]
+    generations = {parts_of(pair["refresh_token"])[1]["generation"] for pair in pairs}
+    equal(generations, {1}, "the generations that 50 refreshes at once got")
+    for pair in pairs[::10]:
+        client.answers(200, "GET", f"{API}/profile", Authorization=f"Bearer {pair['access_token']}")
+    latest = {"refresh_token": pairs[-1]["refresh_token"]}
+    client.answers(200, "POST", f"{API}/token/refresh", latest)
+    client.refuses(401, "TOKEN__REUSED", "POST", f"{API}/token/refresh", refresh)
+    client.refuses(401, "TOKEN__REVOKED", "POST", f"{API}/token/refresh", latest)
+
+    access = {"refresh_token": tokens["access_token"]}
+    client.refuses(401, "TOKEN__INVALID", "POST", f"{API}/token/refresh", access)
+    client.refuses(401, "TOKEN__INVALID", "POST", f"{API}/logout", access)
+    client.refuses(422, "REQUEST__INVALID", "POST", f"{API}/logout", refresh | {"everywhere": "yes"})
+    login = {"email": "jiho@example.com", "password": "staple battery horse"}
+    one, other = (client.answers(200, "POST", f"{API}/login", login) for _ in range(2))
+    for everywhere in [False, True, True, False]:
+        ends = {"refresh_token": one["refresh_token"], "everywhere": everywhere}
+        client.answers(204, "POST", f"{API}/logout", ends)
+    for pair in [one, other]:
+        client.refuses(401, "TOKEN__REVOKED", "POST", f"{API}/token/refresh", {"refresh_token": pair["refresh_token"]})
+        client.refuses(401, "TOKEN__REVOKED", "GET", f"{API}/profile", Authorization=f"Bearer {pair['access_token']}")
+
+
+# ---- What other services see ----
+
+
+PYTHON_DRIVER = """
+import sys
+for token in sys.argv[1:]:
+    try:
+        print(user_of(token))
+    except jwt.PyJWTError:
+        print("refused")
+"""
+NODE_DRIVER = """
+import { errors } from "jose";
+import { userOf } from "./verifier.mjs";
+for (const token of process.argv.slice(2)) {
+  console.log(await userOf(token).catch((error) => {
+    if (error instanceof errors.JOSEError) return "refused";
+    throw error;
+  }));
+}
+"""
+
+
+def check_verifiers(client, folder):
+    """The README's verifiers, word by word but for the address."""
+    issuer = f"http://localhost:{client.port}"
+    discovered = client.answers(200, "GET", "/.well-known/openid-configuration")
+    equal((discovered["issuer"], discovered["jwks_uri"]), (issuer, f"{issuer}/.well-known/jwks.json"), "the discovery")
+    published = client.answers(200, "GET", "/.well-known/jwks.json")
+
+    login = {"email": "jiho@example.com", "password": "staple battery horse"}
+    tokens = client.answers(200, "POST", f"{API}/login", login)
+    access, refresh = (tokens[name] for name in TOKENS)
+    header, claims = parts_of(access)
+    check(header["kid"] in [key["kid"] for key in published["keys"]], "the token's key is not published")
+    head, body, signature = access.split(".")
+    forged = ".".join([head, body, signature[1:] + signature[0]])
+    expected = f"{claims['sub']}\nrefused\nrefused\n"
+
+    [python] = re.findall(r"^```python\n(.*?)^```$", readme(), re.DOTALL | re.MULTILINE)
+    [node] = re.findall(r"^```js\n(.*?)^```$", readme(), re.DOTALL | re.MULTILINE)
+    python, node = (code.replace("https://accounts.example.com", issuer) for code in [python, node])
+    check(issuer in python and issuer in node, "the README's verifiers have another address")
+    (folder / "verifier.py").write_text(python + PYTHON_DRIVER, "utf-8")
+    (folder / "verifier.mjs").write_text(node, "utf-8")
+    (folder / "main.mjs").write_text(NODE_DRIVER, "utf-8")
+    (folder / "node_modules").mkdir()
+    (folder / "node_modules" / "jose").symlink_to(os.environ["JOSE"])
+    for command in [[sys.executable, "verifier.py"], ["node", "main.mjs"]]:
+        print("$", *command, flush=True)
+        arguments = [*command, access, refresh, forged]
+        verified = subprocess.run(arguments, cwd=folder, stdout=subprocess.PIPE, text=True, check=True)
+        equal(verified.stdout, expected, "what a verifier says of an access token, a refresh token and a forged one")
+    return tokens
+
+
+def check_restarted(client, tokens):
+    answer = client.answers(200, "GET", f"{API}/profile", Authorization=f"Bearer {tokens['access_token']}")
+    equal(answer["nickname"], "jiho", "the profile, with a token of before")
+    refresh = {"refresh_token": tokens["refresh_token"]}
+    is_tokens(json.dumps(client.answers(200, "POST", f"{API}/token/refresh", refresh)))
     login = {"phone": "+82 10-1234-5678", "password": "a newer horse battery"}
     is_tokens(json.dumps(client.answers(200, "POST", f"{API}/login", login)))
 
@@ -357,14 +471,16 @@ def main():
             servers.append(Server(port, Path(folder)))
             servers[0].wait()
             signal.alarm(SECONDS_TO_WALK)
-            access = walk_readme(port, secrets)
+            walk_readme(port, secrets)
             check_invoke(port)
             check_http(client)
+            with tempfile.TemporaryDirectory() as beside:
+                tokens = check_verifiers(client, Path(beside))
             servers[0].stop()
 
             servers.append(Server(port, Path(folder)))
             servers[1].wait()
-            check_restarted(client, access)
+            check_restarted(client, tokens)
             servers[1].stop()
 
             check_log(servers[0].lines + servers[1].lines, secrets, sends=3)
@@ -374,7 +490,7 @@ def main():
         finally:
             for server in servers:
                 server.kill()
-    print(f"{len(EXPECTATIONS)} commands of the README, real HTTP, a restart and the log: passed")
+    print(f"{len(EXPECTATIONS)} commands of the README, real HTTP, its verifiers, a restart and the log: passed")
 
 
 if __name__ == "__main__":

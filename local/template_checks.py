@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""What linters of templates pass over, looked at in what SAM makes of them for CloudFormation.
+
+    local/template_checks.py
+
+Needs the packages of SAM, which local/test installs: the resources of template.yaml must not depend
+on each other in a circle, and the authorizer that the README gives to other templates must work.
+"""
+
+import re
+import types
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+from samcli.yamlhelper import yaml_parse
+from samtranslator.translator.transform import transform
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def read(file):
+    return (ROOT / file).read_text("utf-8")
+
+
+def resources_of(template):
+    defaults = {name: parameter["Default"] for name, parameter in template.get("Parameters", {}).items()}
+    return transform(template, defaults, types.SimpleNamespace(load=dict))["Resources"]
+
+
+def names_in(value):
+    """What `value` refers to: with Ref, Fn::GetAtt, Fn::Sub or DependsOn."""
+    if isinstance(value, list):
+        for member in value:
+            yield from names_in(member)
+    elif isinstance(value, dict):
+        for key, member in value.items():
+            if key == "Ref":
+                yield member
+            elif key == "Fn::GetAtt":
+                yield (member.split(".") if isinstance(member, str) else member)[0]
+            elif key == "Fn::Sub":
+                text = member if isinstance(member, str) else member[0]
+                yield from (name.split(".")[0] for name in re.findall(r"\$\{([^!}]+)\}", text))
+            elif key == "DependsOn":
+                yield from [member] if isinstance(member, str) else member
+            yield from names_in(member)
+
+
+def check_circles():
+    template = yaml_parse(read("template.yaml"))
+    # As `sam deploy` does.
+    template["Globals"]["Function"]["CodeUri"] = "s3://bucket/key"
+    resources = resources_of(template)
+    graph = {name: set(names_in(resource)) & resources.keys() for name, resource in resources.items()}
+    # It raises an error that names the circle.
+    order = list(TopologicalSorter(graph).static_order())
+    assert order.index("HttpApi") > order.index("LoginFunction"), "the API is not made of its functions?"
+    print(f"{len(order)} resources, and no circle among them")
+
+
+def check_authorizer():
+    [snippet] = re.findall(r"^```yaml\n(Auth:\n.*?)^```$", read("README.md"), re.DOTALL | re.MULTILINE)
+    event = {"Type": "HttpApi", "Properties": {"ApiId": {"Ref": "Api"}, "Method": "GET", "Path": "/"}}
+    function = {"Runtime": "python3.13", "Handler": "index.handler", "InlineCode": "...", "Events": {"Get": event}}
+    template = {
+        "Resources": {
+            "Function": {"Type": "AWS::Serverless::Function", "Properties": function},
+            "Api": {"Type": "AWS::Serverless::HttpApi", "Properties": yaml_parse(snippet)},
+        }
+    }
+    api = resources_of(template)["Api"]["Properties"]["Body"]
+    [(name, scheme)] = api["components"]["securitySchemes"].items()
+    authorizer = scheme["x-amazon-apigateway-authorizer"]
+    assert api["paths"]["/"]["get"]["security"] == [{name: []}], api["paths"]
+    expected = {
+        "type": "jwt",
+        "identitySource": "$request.header.Authorization",
+        "jwtConfiguration": {"issuer": "https://accounts.example.com", "audience": ["ably"]},
+    }
+    assert authorizer == expected, authorizer
+    print("The README's authorizer asks for a token of", authorizer["jwtConfiguration"])
+
+
+if __name__ == "__main__":
+    check_circles()
+    check_authorizer()

@@ -4,7 +4,8 @@ use serde::Serialize;
 use shared::error::ApiError;
 use zeroize::Zeroizing;
 
-const CACHE_CONTROL: &str = "cache-control";
+/// No answer may be cached unless it says so: nearly all hold a session, a token or personal data.
+const NO_STORE: &str = "no-store";
 
 /// A response. Its `Debug` would show what must not be seen, so it has none.
 pub struct Response {
@@ -22,7 +23,7 @@ impl Response {
     /// # Errors
     /// [`ApiError::Internal`], if `body` can't be written as JSON.
     pub fn ok(body: &impl Serialize) -> Result<Self, ApiError> {
-        Self::with(200, body)
+        Self::with(200, NO_STORE, body)
     }
 
     /// 200 with `body`, which anybody may cache for so many `seconds`.
@@ -30,16 +31,13 @@ impl Response {
     /// # Errors
     /// As [`Response::ok`].
     pub fn public(body: &impl Serialize, seconds: u32) -> Result<Self, ApiError> {
-        let mut response = Self::with(200, body)?;
-        response.headers.retain(|(name, _)| *name != CACHE_CONTROL);
-        response.headers.push((CACHE_CONTROL, format!("public, max-age={seconds}")));
-        Ok(response)
+        Self::with(200, &format!("public, max-age={seconds}"), body)
     }
 
     /// 204.
     #[must_use]
     pub fn no_content() -> Self {
-        Self { status: 204, headers: vec![(CACHE_CONTROL, "no-store".to_owned())], body: Zeroizing::default() }
+        Self { status: 204, headers: vec![caching(NO_STORE)], body: Zeroizing::default() }
     }
 
     /// 201 with `body`.
@@ -47,12 +45,13 @@ impl Response {
     /// # Errors
     /// As [`Response::ok`].
     pub fn created(body: &impl Serialize) -> Result<Self, ApiError> {
-        Self::with(201, body)
+        Self::with(201, NO_STORE, body)
     }
 
-    fn with(status: u16, body: &impl Serialize) -> Result<Self, ApiError> {
+    fn with(status: u16, cache_control: &str, body: &impl Serialize) -> Result<Self, ApiError> {
         let body = serde_json::to_string(body).map_err(|error| ApiError::Internal(error.into()))?;
-        Ok(Self { status, headers: headers("application/json"), body: Zeroizing::new(body) })
+        let headers = vec![content("application/json"), caching(cache_control)];
+        Ok(Self { status, headers, body: Zeroizing::new(body) })
     }
 }
 
@@ -60,7 +59,7 @@ impl Response {
 impl From<&ApiError> for Response {
     fn from(error: &ApiError) -> Self {
         let problem = error.problem();
-        let mut headers = headers("application/problem+json");
+        let mut headers = vec![content("application/problem+json"), caching(NO_STORE)];
         headers.extend(error.retry_after().map(|seconds| ("retry-after", seconds.to_string())));
         headers.extend(error.www_authenticate().map(|challenge| ("www-authenticate", challenge.to_owned())));
         // A problem is numbers and strings: there is nothing in it that JSON can't say.
@@ -69,7 +68,10 @@ impl From<&ApiError> for Response {
     }
 }
 
-/// No answer may be cached unless it says so: nearly all hold a session, a token or personal data.
-fn headers(content_type: &str) -> Vec<(&'static str, String)> {
-    vec![("content-type", content_type.to_owned()), (CACHE_CONTROL, "no-store".to_owned())]
+fn content(r#type: &str) -> (&'static str, String) {
+    ("content-type", r#type.to_owned())
+}
+
+fn caching(cache_control: &str) -> (&'static str, String) {
+    ("cache-control", cache_control.to_owned())
 }

@@ -52,10 +52,12 @@ pub async fn serve_rotation() -> Result<(), Error> {
     use shared::clock::{Clock as _, SystemClock};
 
     logger(std::io::stdout).init();
-    let (sdk, public) = (&backend::sdk_config().await, backend::variable("PUBLIC_KEYS_SECRET"));
+    let sdk = &backend::sdk_config().await;
     let rotate = async |event: LambdaEvent<backend::Rotation>| {
-        let public = public.as_deref().map_err(ToString::to_string)?;
-        let rotated = backend::rotate_keys(sdk, public, &event.payload, SystemClock.now()).await;
+        let rotated = match backend::variable("PUBLIC_KEYS_SECRET") {
+            Ok(public) => backend::rotate_keys(sdk, &public, &event.payload, SystemClock.now()).await,
+            Err(missing) => Err(missing.into()),
+        };
         rotated.inspect_err(|error| {
             tracing::error!(function = "rotate-keys", cause = %error, "failed");
         })

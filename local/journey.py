@@ -3,8 +3,11 @@
 
     JOSE=... local/journey.py PORT
 
-JOSE is the unpacked npm package, and PyJWT must be there to import: local/test sees to both. Starts local/run on that port, with accounts of its own; walks the README; looks at what only real
-HTTP shows; stops and starts it again; and searches all that it printed for secrets.
+JOSE is that npm package, unpacked; PyJWT must be there to import. local/test sees to both.
+
+Starts local/run on that port, with accounts of its own; walks the README; looks at what only real
+HTTP shows; runs the README's verifiers; stops and starts it again; and searches all that it printed
+for secrets.
 """
 
 import base64
@@ -399,7 +402,31 @@ for (const token of process.argv.slice(2)) {
 """
 
 
-def check_verifiers(client, folder):
+def forged(access, keys):
+    """Tokens that no verifier may accept, and what is wrong with each."""
+    # Here, so that this file can be read without it.
+    import jwt
+
+    header, claims = parts_of(access)
+    [key] = [key for key in keys["keys"] if key["kid"] == header["kid"]]
+    pem = f"-----BEGIN PRIVATE KEY-----\n{key['private_key']}\n-----END PRIVATE KEY-----\n"
+
+    def sign(secret=pem, algorithm="RS256", **changed):
+        return jwt.encode(claims | changed, secret, algorithm, {"kid": header["kid"]})
+
+    head, body, signature = access.split(".")
+    return {
+        "another issuer": sign(iss="https://accounts.example.org"),
+        "another audience": sign(aud="somebody else"),
+        "expired": sign(exp=claims["iat"] - 1000),
+        "another algorithm of the key": sign(algorithm="RS512"),
+        "the public key as a shared secret": sign(key["n"], "HS256"),
+        "no algorithm": sign(None, "none"),
+        "another signature": ".".join([head, body, signature[1:] + signature[0]]),
+    }
+
+
+def check_verifiers(client, folder, keys):
     """The README's verifiers, word by word but for the address."""
     issuer = f"http://localhost:{client.port}"
     discovered = client.answers(200, "GET", "/.well-known/openid-configuration")
@@ -411,10 +438,7 @@ def check_verifiers(client, folder):
     access, refresh = (tokens[name] for name in TOKENS)
     header, claims = parts_of(access)
     check(header["kid"] in [key["kid"] for key in published["keys"]], "the token's key is not published")
-    head, body, signature = access.split(".")
-    forged = ".".join([head, body, signature[1:] + signature[0]])
-    expected = f"{claims['sub']}\nrefused\nrefused\n"
-
+    bad = {"a refresh token": refresh} | forged(access, keys)
     [python] = re.findall(r"^```python\n(.*?)^```$", readme(), re.DOTALL | re.MULTILINE)
     [node] = re.findall(r"^```js\n(.*?)^```$", readme(), re.DOTALL | re.MULTILINE)
     python, node = (code.replace("https://accounts.example.com", issuer) for code in [python, node])
@@ -426,9 +450,10 @@ def check_verifiers(client, folder):
     (folder / "node_modules" / "jose").symlink_to(os.environ["JOSE"])
     for command in [[sys.executable, "verifier.py"], ["node", "main.mjs"]]:
         print("$", *command, flush=True)
-        arguments = [*command, access, refresh, forged]
+        arguments = [*command, access, *bad.values()]
         verified = subprocess.run(arguments, cwd=folder, stdout=subprocess.PIPE, text=True, check=True)
-        equal(verified.stdout, expected, "what a verifier says of an access token, a refresh token and a forged one")
+        answers = dict(zip(["an access token", *bad], verified.stdout.splitlines(), strict=True))
+        equal(answers, {"an access token": claims["sub"]} | dict.fromkeys(bad, "refused"), "what a verifier says")
     return tokens
 
 
@@ -475,7 +500,8 @@ def main():
             check_invoke(port)
             check_http(client)
             with tempfile.TemporaryDirectory() as beside:
-                tokens = check_verifiers(client, Path(beside))
+                keys = json.loads((Path(folder) / "keys.json").read_text("utf-8"))
+                tokens = check_verifiers(client, Path(beside), keys)
             servers[0].stop()
 
             servers.append(Server(port, Path(folder)))

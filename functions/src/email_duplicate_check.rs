@@ -11,7 +11,7 @@ use crate::{Endpoint, Request, Response};
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "email-duplicate-check",
     routes: &[("GET", "/api/v1/users/email/duplicate-check")],
-    handles_tokens: false,
+    needs_keys: false,
     handle: |app, request| Box::pin(handle(app, request)),
 };
 

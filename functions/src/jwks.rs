@@ -10,7 +10,7 @@ use crate::{Endpoint, Request, Response};
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "jwks",
     routes: &[("GET", PATH)],
-    handles_tokens: true,
+    needs_keys: true,
     handle: |app, request| Box::pin(handle(app, request)),
 };
 

@@ -41,8 +41,8 @@ pub struct Endpoint {
     pub name: &'static str,
     /// Its routes, each a method and a path.
     pub routes: &'static [(&'static str, &'static str)],
-    /// Whether it issues or verifies tokens, and so is given the keys.
-    pub handles_tokens: bool,
+    /// Whether it signs, verifies or publishes with the keys, and so is given them.
+    pub needs_keys: bool,
     /// Its handler.
     pub handle: for<'a> fn(&'a App, Request) -> Answer<'a>,
 }

@@ -13,7 +13,7 @@ use crate::{Endpoint, Request, Response};
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "local-outbox",
     routes: &[("GET", "/local/outbox")],
-    handles_tokens: false,
+    needs_keys: false,
     handle: |app, request| Box::pin(handle(app, request)),
 };
 

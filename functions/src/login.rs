@@ -19,7 +19,7 @@ use crate::{Endpoint, Request, Response};
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "login",
     routes: &[("POST", "/api/v1/users/login")],
-    handles_tokens: true,
+    needs_keys: true,
     handle: |app, request| Box::pin(handle(app, request)),
 };
 

@@ -11,7 +11,7 @@ use crate::{Endpoint, Request, Response};
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "logout",
     routes: &[("POST", "/api/v1/users/logout")],
-    handles_tokens: true,
+    needs_keys: true,
     handle: |app, request| Box::pin(handle(app, request)),
 };
 

@@ -12,7 +12,7 @@ use crate::{Endpoint, Request, Response, jwks};
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "openid-configuration",
     routes: &[("GET", "/.well-known/openid-configuration")],
-    handles_tokens: false,
+    needs_keys: false,
     handle: |app, request| Box::pin(handle(app, request)),
 };
 

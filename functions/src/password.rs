@@ -14,7 +14,7 @@ use crate::{Endpoint, Request, Response};
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "password",
     routes: &[("PUT", "/api/v1/users/password")],
-    handles_tokens: false,
+    needs_keys: false,
     handle: |app, request| Box::pin(handle(app, request)),
 };
 

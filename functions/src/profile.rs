@@ -10,7 +10,7 @@ use crate::{Endpoint, Request, Response};
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "profile",
     routes: &[("GET", "/api/v1/users/profile")],
-    handles_tokens: true,
+    needs_keys: true,
     handle: |app, request| Box::pin(handle(app, request)),
 };
 

@@ -32,7 +32,7 @@ use crate::{Endpoint, Request, Response};
 pub async fn serve(endpoint: Endpoint) -> Result<(), Error> {
     logger(std::io::stdout).init();
     let app = OnceCell::new();
-    let connect = async || app.get_or_try_init(|| backend::connect(endpoint.handles_tokens)).await;
+    let connect = async || app.get_or_try_init(|| backend::connect(endpoint.needs_keys)).await;
     // The first request says why, if this fails.
     let _ = connect().await;
     lambda_http::run(service_fn(async |event| match connect().await {

@@ -17,7 +17,7 @@ use crate::{Endpoint, Request, Response};
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "sms-auth-verify",
     routes: &[("POST", "/api/v1/users/sms-auth/verify")],
-    handles_tokens: false,
+    needs_keys: false,
     handle: |app, request| Box::pin(handle(app, request)),
 };
 

@@ -16,7 +16,7 @@ use crate::{Endpoint, Request, Response};
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "token-refresh",
     routes: &[("POST", "/api/v1/users/token/refresh")],
-    handles_tokens: true,
+    needs_keys: true,
     handle: |app, request| Box::pin(handle(app, request)),
 };
 
@@ -32,10 +32,11 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
 
     let now = app.clock.now();
     let family = app.keys.verify_refresh(&token, &issuer, now).await?;
-    if family.expires_at <= now {
+    let next = family.next(&app.config, now);
+    // The second, if the operator has shortened logins since.
+    if family.expires_at <= now || next.expires_at <= now {
         return Err(ApiError::TokenExpired);
     }
-    let next = family.next(&app.config, now);
     match app.store.refresh(&next, now).await? {
         Refreshed::Yes => Response::ok(&app.keys.issue(&next, &issuer, &app.config, now).await?),
         Refreshed::Reused => Err(ApiError::TokenReused),
@@ -121,6 +122,17 @@ mod tests {
             .await
             .is(401, "TOKEN__EXPIRED")
             .challenges(r#"Bearer error="invalid_token", error_description="expired""#);
+    }
+
+    #[tokio::test]
+    async fn a_login_that_is_older_than_logins_may_now_be_has_expired() {
+        let mut world = World::new();
+        let (_, refresh) = world.sign_up("minji@example.com", "01012345678").await;
+        world.clock.advance(2 * DAY);
+        world.app.config.login_seconds = 2 * DAY;
+        world.refresh(&refresh).await.is(401, "TOKEN__EXPIRED");
+        world.app.config.login_seconds = 2 * DAY + 1;
+        world.refresh(&refresh).await.ok();
     }
 
     #[tokio::test]

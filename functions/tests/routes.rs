@@ -147,7 +147,7 @@ fn each_function_may_do_what_it_does_and_nothing_else() {
     let granted: Vec<_> = granted.iter().map(|(bin, actions)| (bin.as_str(), actions.as_str())).collect();
     let families = |action: &str| format!("dynamodb:{action} on TokenFamiliesTable");
     let (private, public) =
-        ("secretsmanager:GetSecretValue on SigningKeysSecret", "secretsmanager:GetSecretValue on PublicKeysSecret");
+        ("secretsmanager:GetSecretValue on PrivateKeysSecret", "secretsmanager:GetSecretValue on PublicKeysSecret");
     assert_eq!(
         granted,
         [
@@ -165,7 +165,7 @@ fn each_function_may_do_what_it_does_and_nothing_else() {
             (
                 "rotate-keys",
                 &format!(
-                    "secretsmanager:DescribeSecret on SigningKeysSecret, {public}, {private}, secretsmanager:PutSecretValue on PublicKeysSecret, secretsmanager:PutSecretValue on SigningKeysSecret, secretsmanager:UpdateSecretVersionStage on SigningKeysSecret"
+                    "secretsmanager:DescribeSecret on PrivateKeysSecret, {private}, {public}, secretsmanager:PutSecretValue on PrivateKeysSecret, secretsmanager:PutSecretValue on PublicKeysSecret, secretsmanager:UpdateSecretVersionStage on PrivateKeysSecret"
                 )
             ),
             (
@@ -197,7 +197,27 @@ fn each_function_may_do_what_it_does_and_nothing_else() {
     for (_, bin, function) in functions(&template) {
         let reads = keys(&function["Properties"]).unwrap_or_else(|| globally.clone());
         let signs = matches!(bin.as_str(), "signup" | "login" | "token-refresh");
-        assert_eq!(reads, if signs { "SigningKeysSecret" } else { "PublicKeysSecret" }, "{bin}");
+        assert_eq!(reads, if signs { "PrivateKeysSecret" } else { "PublicKeysSecret" }, "{bin}");
+    }
+}
+
+#[test]
+fn the_keys_are_rotated_at_once_and_every_30_days() {
+    let schedule = template()["Resources"]["KeysRotation"]["Properties"].clone();
+    assert_eq!(
+        schedule,
+        serde_json::json!({
+            "SecretId": "PrivateKeysSecret", "RotationLambdaARN": "RotateKeysFunction.Arn",
+            "RotateImmediatelyOnUpdate": true, "RotationRules": { "AutomaticallyAfterDays": 30 },
+        })
+    );
+}
+
+#[test]
+fn what_expires_in_a_table_has_a_ttl() {
+    for (table, attribute) in [("SmsSessionsTable", "expires_at"), ("TokenFamiliesTable", "expires_at")] {
+        let ttl = &template()["Resources"][table]["Properties"]["TimeToLiveSpecification"];
+        assert_eq!(ttl, &serde_json::json!({ "AttributeName": attribute, "Enabled": true }), "{table}");
     }
 }
 

@@ -25,6 +25,9 @@ use crate::config::{Config, MAX_REFRESH_TOKEN_SECONDS};
 /// How long a key is published before it signs, in seconds: a day. Whoever verifies may cache a JWKS;
 /// [API Gateway does for two hours](https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html).
 pub const SECONDS_BEFORE_SIGNING: i64 = 24 * 60 * 60;
+/// How long a rotation may take, in seconds. It takes some; if it has failed and is tried again, the
+/// day of [`SECONDS_BEFORE_SIGNING`] has begun when the key was made.
+const ROTATION_SECONDS: i64 = 10 * 60;
 /// For how long the keys that were read are good enough, in seconds.
 const FRESH_SECONDS: i64 = 5 * 60;
 /// The same, when a token names a key that is not among them.
@@ -112,17 +115,35 @@ impl KeySet {
     /// # Errors
     /// [`KeyError`], if `json` is no key set, or the system makes no key.
     pub fn rotate(json: &str, now: i64) -> Result<Zeroizing<String>, KeyError> {
-        let mut set: StoredKeySet = serde_json::from_str(json).map_err(|_| KeyError::NoKeySet)?;
-        let mut next_created_at = None;
-        set.keys.retain_mut(|key| {
-            let retired_at = retires_at(next_created_at.replace(key.created_at));
+        let StoredKeySet { keys } = serde_json::from_str(json).map_err(|_| KeyError::NoKeySet)?;
+        let retired_at: Vec<i64> = retirements(keys.iter().map(|key| key.created_at)).collect();
+        let mut set = StoredKeySet { keys: vec![StoredKey::generate(now)?] };
+        for (mut key, retired_at) in keys.into_iter().zip(retired_at) {
             if retired_at <= now {
                 key.private_key = None;
             }
-            retired_at.saturating_add(MAX_REFRESH_TOKEN_SECONDS) > now
-        });
-        set.keys.insert(0, StoredKey::generate(now)?);
+            if retired_at.saturating_add(MAX_REFRESH_TOKEN_SECONDS) > now {
+                set.keys.push(key);
+            }
+        }
         serde_json::to_string(&set).map(Zeroizing::new).map_err(|_| KeyError::NotMade)
+    }
+
+    /// Whether the set `new` may still take the place of `current`: it is that set, rotated, and so
+    /// recently that its new key will be published for a day before it signs. The first key may come
+    /// late, for it signs at once anyway.
+    ///
+    /// # Errors
+    /// [`KeyError::NoKeySet`], if one of them is none.
+    pub fn is_next(new: &str, current: &str, now: i64) -> Result<bool, KeyError> {
+        let [new, current] = [new, current].map(serde_json::from_str::<StoredKeySet>);
+        let (Ok(new), Ok(current)) = (new, current) else { return Err(KeyError::NoKeySet) };
+        let Some((first, rest)) = new.keys.split_first() else { return Ok(false) };
+        let is_late = !rest.is_empty() && first.created_at + ROTATION_SECONDS < now;
+        let is_rotated = rest.len() <= current.keys.len()
+            && rest.iter().zip(&current.keys).all(|(kept, key)| kept.kid == key.kid)
+            && rest.is_empty() == current.keys.is_empty();
+        Ok(is_rotated && !is_late)
     }
 
     /// The set `json` without any private half: for whoever only verifies.
@@ -172,11 +193,9 @@ impl KeySet {
     /// The public halves that whoever verifies access tokens needs at `now`.
     #[must_use]
     pub fn jwks(&self, config: &Config, now: i64) -> Jwks<'_> {
-        let newer = std::iter::once(None).chain(self.0.iter().map(|key| Some(key.created_at)));
-        let published = self.0.iter().zip(newer).filter(|(_, newer)| {
-            // To the second at which its last access token expires.
-            retires_at(*newer).saturating_add(config.access_token_seconds) > now
-        });
+        let keys = self.0.iter().zip(retirements(self.0.iter().map(|key| key.created_at)));
+        // To the second at which its last access token expires.
+        let published = keys.filter(|(_, retired_at)| retired_at.saturating_add(config.access_token_seconds) > now);
         Jwks {
             keys: published
                 .map(|(key, _)| Jwk { kty: "RSA", r#use: "sig", alg: "RS256", kid: &key.kid, n: &key.n, e: &key.e })
@@ -196,9 +215,9 @@ impl KeySet {
     }
 }
 
-/// When a key retires: when the next newer one, made at `next_created_at`, begins to sign.
-fn retires_at(next_created_at: Option<i64>) -> i64 {
-    next_created_at.map_or(i64::MAX, |created_at| created_at + SECONDS_BEFORE_SIGNING)
+/// When keys retire that were made then, newest first: each when the next newer one begins to sign.
+fn retirements(created_at: impl Iterator<Item = i64>) -> impl Iterator<Item = i64> {
+    std::iter::once(i64::MAX).chain(created_at.map(|created_at| created_at + SECONDS_BEFORE_SIGNING))
 }
 
 impl StoredKey {
@@ -386,6 +405,32 @@ mod tests {
         // It retired 31 days after it was made, and its last refresh token lives for 90 at most.
         let json = KeySet::rotate(&json, NOW + 121 * DAY).unwrap();
         assert!(!kids(&json).contains(&first));
+    }
+
+    #[test]
+    fn a_set_takes_the_place_of_the_one_that_it_was_rotated_from_and_soon() {
+        let empty = r#"{"keys":[]}"#;
+        let first = KeySet::generate(NOW).unwrap();
+        let second = KeySet::rotate(&first, NOW + 30 * DAY).unwrap();
+        let is_next = |new: &str, current: &str, now| KeySet::is_next(new, current, now).unwrap();
+        assert!(is_next(&first, empty, NOW + 30 * DAY), "the first one may be late");
+        assert!(is_next(&second, &first, NOW + 30 * DAY + 600));
+        assert!(!is_next(&second, &first, NOW + 30 * DAY + 601));
+        for (new, current) in
+            [(second.as_str(), empty), (&first, &second), (&second, &second), (&first, &first), (empty, &first)]
+        {
+            assert!(!is_next(new, current, NOW + 30 * DAY));
+        }
+        let other = KeySet::generate(NOW).unwrap();
+        assert!(!is_next(&second, &other, NOW + 30 * DAY) && !is_next(&other, &first, NOW));
+        // A rotation that drops a key is still one of the set.
+        let mut json = first.clone();
+        for month in 1..=4 {
+            json = KeySet::rotate(&json, NOW + month * 30 * DAY).unwrap();
+        }
+        let dropped = KeySet::rotate(&json, NOW + 150 * DAY).unwrap();
+        assert!(kids(&dropped).len() <= kids(&json).len() && is_next(&dropped, &json, NOW + 150 * DAY));
+        assert!(KeySet::is_next("secret", empty, NOW).is_err());
     }
 
     #[test]

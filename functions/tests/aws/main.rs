@@ -8,7 +8,7 @@ mod contract;
 mod faults;
 mod functions;
 mod http;
-mod signing_keys;
+mod keys;
 mod sns;
 mod stand_ins;
 mod store;

@@ -13,8 +13,8 @@
 //! code was sent, `sent_2` the one before, and so on: as many as the [`Budget`] asks for, so that
 //! one conditional write decides it, exactly and with nothing read before.
 //!
-//! Every write that could not simply be made twice is a transaction, since those carry a token: a call
-//! whose answer was lost, and that the SDK makes again, counts once. Reads are consistent.
+//! Every write but that of a new family is a transaction, since those carry a token: a call whose
+//! answer was lost, and that the SDK makes again, counts once. Reads are consistent.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;

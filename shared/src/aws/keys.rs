@@ -33,7 +33,7 @@ impl SecretKeys {
 #[async_trait]
 impl KeySource for SecretKeys {
     async fn read(&self) -> Result<Zeroizing<String>, BoxError> {
-        current(&self.client, &self.secret).await
+        text(self.client.get_secret_value().secret_id(&self.secret).version_stage(CURRENT)).await
     }
 }
 
@@ -48,59 +48,63 @@ pub struct Rotation {
 
 /// Does one step of a rotation, which adds a key to the set: see [`crate::keys`]. The public halves
 /// go to the secret `public`, before any function can sign with the new key. Each step can be done
-/// again, whole or half done, and a rotation that was given up harms no other.
+/// again, whole or half done. A rotation that comes too late, or of a set that was changed meanwhile,
+/// is given up, so that the next one begins anew.
 ///
 /// # Errors
-/// If Secrets Manager refuses, or a secret holds no key set.
+/// If Secrets Manager refuses, a secret holds no key set, or the rotation is given up.
 pub async fn rotate_keys(sdk: &SdkConfig, public: &str, rotation: &Rotation, now: i64) -> Result<(), BoxError> {
     let client = &Client::new(sdk);
     let (secret, version) = (&rotation.secret_id, &rotation.client_request_token);
-    let new = || client.get_secret_value().secret_id(secret).version_id(version);
-    match rotation.step.as_str() {
-        "createSecret" => {
-            // A version is listed before it has a value.
-            match new().send().await {
-                Ok(_) => return Ok(()),
-                Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
-                }
-                Err(error) => return Err(CallError::new("secretsmanager:GetSecretValue", &error).into()),
+    let described = client.describe_secret().secret_id(secret).send().await;
+    let described = described.map_err(|error| CallError::new("secretsmanager:DescribeSecret", &error))?;
+    let versions = described.version_ids_to_stages.unwrap_or_default();
+    let has = |version: &str, stage: &str| {
+        versions.get(version).is_some_and(|stages| stages.iter().any(|found| found == stage))
+    };
+    if has(version, CURRENT) {
+        // It is finished.
+        return Ok(());
+    }
+    if !has(version, PENDING) {
+        return Err("this version is not pending".into());
+    }
+
+    let current = text(client.get_secret_value().secret_id(secret).version_stage(CURRENT)).await?;
+    // Secrets Manager lists a version before it has a value.
+    let new = match client.get_secret_value().secret_id(secret).version_id(version).send().await {
+        Ok(value) => Zeroizing::new(value.secret_string.ok_or("the secret is no text")?),
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
+            if rotation.step != "createSecret" {
+                return Err("this version has no keys yet".into());
             }
-            let keys = KeySet::rotate(&current(client, secret).await?, now)?;
-            put(client, secret, version, "AWSPENDING", &keys).await?;
+            return put(client, secret, version, PENDING, &KeySet::rotate(&current, now)?).await;
         }
-        "setSecret" => {
-            let keys = KeySet::public(&text(new()).await?)?;
-            put(client, public, version, "AWSCURRENT", &keys).await?;
-        }
+        Err(error) => return Err(CallError::new("secretsmanager:GetSecretValue", &error).into()),
+    };
+    if !KeySet::is_next(&new, &current, now)? {
+        move_stage(client, secret, PENDING, None, version).await?;
+        return Err("the rotation took too long, or the keys were changed meanwhile: it is given up".into());
+    }
+    match rotation.step.as_str() {
+        "createSecret" => Ok(()),
+        "setSecret" => put(client, public, version, CURRENT, &KeySet::public(&new)?).await,
         "testSecret" => {
-            let published = KeySet::read(&current(client, public).await?)?;
-            KeySet::read(&text(new()).await?)?.check(&published)?;
+            let published = text(client.get_secret_value().secret_id(public).version_stage(CURRENT)).await?;
+            Ok(KeySet::read(&new)?.check(&KeySet::read(&published)?)?)
         }
         "finishSecret" => {
-            let described = client.describe_secret().secret_id(secret).send().await;
-            let described = described.map_err(|error| CallError::new("secretsmanager:DescribeSecret", &error))?;
-            let versions = described.version_ids_to_stages.unwrap_or_default();
-            if !versions.contains_key(version) {
-                return Err("the secret has no such version".into());
-            }
-            let current = versions.into_iter().find(|(_, stages)| stages.iter().any(|stage| stage == "AWSCURRENT"));
-            let current = current.map(|(id, _)| id).filter(|id| id != version);
-            // It is this one already.
-            let Some(current) = current else { return Ok(()) };
-            let promote = client
-                .update_secret_version_stage()
-                .secret_id(secret)
-                .version_stage("AWSCURRENT")
-                .move_to_version_id(version)
-                .remove_from_version_id(current);
-            promote.send().await.map_err(|error| CallError::new("secretsmanager:UpdateSecretVersionStage", &error))?;
+            let former = versions.keys().find(|id| has(id, CURRENT)).ok_or("no version is the current one")?;
+            move_stage(client, secret, CURRENT, Some(version), former).await
         }
-        _ => return Err("this is no step of a rotation".into()),
+        _ => Err("this is no step of a rotation".into()),
     }
-    Ok(())
 }
 
-/// Puts a version into a secret. If there is one of this id, it is the same.
+const CURRENT: &str = "AWSCURRENT";
+const PENDING: &str = "AWSPENDING";
+
+/// Puts a version into a secret. Where there is one of this id, Secrets Manager takes no other value.
 async fn put(client: &Client, secret: &str, version: &str, stage: &str, value: &str) -> Result<(), BoxError> {
     let put = client
         .put_secret_value()
@@ -111,8 +115,15 @@ async fn put(client: &Client, secret: &str, version: &str, stage: &str, value: &
     put.send().await.map(|_| ()).map_err(|error| CallError::new("secretsmanager:PutSecretValue", &error).into())
 }
 
-async fn current(client: &Client, secret: &str) -> Result<Zeroizing<String>, BoxError> {
-    text(client.get_secret_value().secret_id(secret).version_stage("AWSCURRENT")).await
+async fn move_stage(client: &Client, secret: &str, stage: &str, to: Option<&str>, from: &str) -> Result<(), BoxError> {
+    let update = client
+        .update_secret_version_stage()
+        .secret_id(secret)
+        .version_stage(stage)
+        .set_move_to_version_id(to.map(str::to_owned))
+        .remove_from_version_id(from);
+    let updated = update.send().await.map(|_| ());
+    updated.map_err(|error| CallError::new("secretsmanager:UpdateSecretVersionStage", &error).into())
 }
 
 async fn text(get: GetSecretValueFluentBuilder) -> Result<Zeroizing<String>, BoxError> {

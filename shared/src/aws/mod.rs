@@ -25,15 +25,15 @@ pub use dynamodb::DynamoDbStore;
 pub use keys::{Rotation, SecretKeys, rotate_keys};
 pub use sns::SnsSms;
 
-/// Connects a function on AWS, once, in init; reads the keys if it `handles_tokens`: with their private
+/// Connects a function on AWS, once, in init; reads the keys if it `needs_keys`: with their private
 /// halves in a function that signs, and without in one that only verifies, as `KEYS_SECRET` says.
 ///
 /// # Errors
 /// If a variable is missing or bad, or the keys can't be read.
-pub async fn connect(handles_tokens: bool) -> Result<App, Box<dyn Error + Send + Sync>> {
+pub async fn connect(needs_keys: bool) -> Result<App, Box<dyn Error + Send + Sync>> {
     let config = Config::from_env()?;
     let sdk = sdk_config().await;
-    let keys = if handles_tokens {
+    let keys = if needs_keys {
         Keys::read(Box::new(SecretKeys::new(&sdk, variable("KEYS_SECRET")?)), SystemClock.now()).await?
     } else {
         Keys::default()

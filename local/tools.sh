@@ -45,7 +45,7 @@ need_to_run() {
 need_to_test() {
   need 'curl' 'curl' 'brew install curl' curl --version
   need 'Node.js 20 or newer' 'nodejs' 'brew install node' \
-    node -e 'process.exit(parseInt(process.versions.node, 10) < 20)'
+    node -e 'process.exit(parseInt(process.versions.node, 10) < 20 ? 1 : 0)'
   need 'npm' 'npm' 'brew install node' npm --version
   need 'Java 17 or newer' 'default-jre-headless' 'brew install --cask temurin' is_java_17
 }

@@ -25,7 +25,7 @@ struct Answer {
     jwks_uri: String,
     id_token_signing_alg_values_supported: [&'static str; 1],
     subject_types_supported: [&'static str; 1],
-    response_types_supported: [&'static str; 0],
+    response_types_supported: [&'static str; 1],
 }
 
 /// Shows where the keys are.
@@ -39,7 +39,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
         issuer,
         id_token_signing_alg_values_supported: ["RS256"],
         subject_types_supported: ["public"],
-        response_types_supported: [],
+        response_types_supported: ["id_token"],
     };
     Response::public(&answer, MAX_AGE)
 }
@@ -63,7 +63,7 @@ mod tests {
                     "jwks_uri": format!("https://{domain}/.well-known/jwks.json"),
                     "id_token_signing_alg_values_supported": ["RS256"],
                     "subject_types_supported": ["public"],
-                    "response_types_supported": [],
+                    "response_types_supported": ["id_token"],
                 })
             );
         }

@@ -148,7 +148,8 @@ impl Config {
         }
         let token_issuer = variable("TOKEN_ISSUER").filter(|url| !url.is_empty());
         if token_issuer.as_ref().is_some_and(|url| !is_issuer(url)) {
-            let must = "must be a URL of https or http, with no slash at its end and no query".to_owned();
+            let must =
+                "must be a URL that begins with https:// or http://, with no slash at its end and no query".to_owned();
             return Err(ConfigError { variable: "TOKEN_ISSUER", must });
         }
         Ok(Self {
@@ -203,7 +204,7 @@ impl Config {
 /// Whether others can find `/.well-known/…` below it (OpenID Connect Discovery 1.0, 4).
 fn is_issuer(url: &str) -> bool {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or_default();
-    !rest.is_empty() && !rest.ends_with('/') && !rest.contains(|c: char| c.is_whitespace() || "?#\"".contains(c))
+    !rest.is_empty() && !rest.ends_with('/') && !rest.contains(|c: char| c.is_whitespace() || "?#@\"".contains(c))
 }
 
 #[cfg(test)]
@@ -236,7 +237,14 @@ mod tests {
         }
         assert!(with("SERVICE_NAME", &"a".repeat(21)).is_err());
         assert!(with("TOKEN_ISSUER", "").unwrap().token_issuer.is_none());
-        for url in ["ably", "https://", "https://example.com/", "https://example.com?a", "https://exa mple.com"] {
+        for url in [
+            "ably",
+            "https://",
+            "https://example.com/",
+            "https://example.com?a",
+            "https://exa mple.com",
+            "https://a@example.com",
+        ] {
             assert!(with("TOKEN_ISSUER", url).is_err(), "{url}");
         }
         assert!(with("TOKEN_AUDIENCE", "").is_err());

@@ -42,6 +42,7 @@ pub struct KeySet(Vec<Key>);
 pub(crate) struct Key {
     pub(crate) kid: String,
     created_at: i64,
+    is_announced: bool,
     n: String,
     e: String,
     pub(crate) signing: Option<EncodingKey>,
@@ -59,6 +60,9 @@ struct StoredKey {
     kid: String,
     /// When it was made, in seconds since the Unix epoch.
     created_at: i64,
+    /// It is published, and it is not certain yet that it will sign: no other retires for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_announced: bool,
     /// As in a JWK (RFC 7518, 6.3.1).
     n: String,
     e: String,
@@ -116,7 +120,7 @@ impl KeySet {
     /// [`KeyError`], if `json` is no key set, or the system makes no key.
     pub fn rotate(json: &str, now: i64) -> Result<Zeroizing<String>, KeyError> {
         let StoredKeySet { keys } = serde_json::from_str(json).map_err(|_| KeyError::NoKeySet)?;
-        let retired_at: Vec<i64> = retirements(keys.iter().map(|key| key.created_at)).collect();
+        let retired_at: Vec<i64> = retirements(keys.iter().map(|key| (key.created_at, key.is_announced))).collect();
         let mut set = StoredKeySet { keys: vec![StoredKey::generate(now)?] };
         for (mut key, retired_at) in keys.into_iter().zip(retired_at) {
             if retired_at <= now {
@@ -151,9 +155,23 @@ impl KeySet {
     /// # Errors
     /// [`KeyError::NoKeySet`], if it is none.
     pub fn public(json: &str) -> Result<String, KeyError> {
+        Self::published(json, false)
+    }
+
+    /// As [`KeySet::public`], for as long as the rotation that made its newest key may still fail: that
+    /// key is published, and the one that signs does not retire for it.
+    ///
+    /// # Errors
+    /// [`KeyError::NoKeySet`], if it is none.
+    pub fn announced(json: &str) -> Result<String, KeyError> {
+        Self::published(json, true)
+    }
+
+    fn published(json: &str, is_announced: bool) -> Result<String, KeyError> {
         let mut set: StoredKeySet = serde_json::from_str(json).map_err(|_| KeyError::NoKeySet)?;
-        for key in &mut set.keys {
+        for (nth, key) in set.keys.iter_mut().enumerate() {
             key.private_key = None;
+            key.is_announced = is_announced && nth == 0;
         }
         serde_json::to_string(&set).map_err(|_| KeyError::NoKeySet)
     }
@@ -193,7 +211,7 @@ impl KeySet {
     /// The public halves that whoever verifies access tokens needs at `now`.
     #[must_use]
     pub fn jwks(&self, config: &Config, now: i64) -> Jwks<'_> {
-        let keys = self.0.iter().zip(retirements(self.0.iter().map(|key| key.created_at)));
+        let keys = self.0.iter().zip(retirements(self.0.iter().map(|key| (key.created_at, key.is_announced))));
         // To the second at which its last access token expires.
         let published = keys.filter(|(_, retired_at)| retired_at.saturating_add(config.access_token_seconds) > now);
         Jwks {
@@ -215,9 +233,13 @@ impl KeySet {
     }
 }
 
-/// When keys retire that were made then, newest first: each when the next newer one begins to sign.
-fn retirements(created_at: impl Iterator<Item = i64>) -> impl Iterator<Item = i64> {
-    std::iter::once(i64::MAX).chain(created_at.map(|created_at| created_at + SECONDS_BEFORE_SIGNING))
+/// When keys retire that were made then, newest first: each when the next newer one begins to sign,
+/// unless that one is only announced.
+fn retirements(keys: impl Iterator<Item = (i64, bool)>) -> impl Iterator<Item = i64> {
+    let begins_to_sign = |(created_at, is_announced)| {
+        if is_announced { i64::MAX } else { created_at + SECONDS_BEFORE_SIGNING }
+    };
+    std::iter::once(i64::MAX).chain(keys.map(begins_to_sign))
 }
 
 impl StoredKey {
@@ -230,7 +252,8 @@ impl StoredKey {
         // The key's thumbprint (RFC 7638).
         let jwk = format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#);
         let kid = URL_SAFE_NO_PAD.encode(digest::digest(&SHA256, jwk.as_bytes()));
-        Ok(Self { kid, created_at: now, n, e, private_key: Some(Zeroizing::new(STANDARD.encode(der.as_ref()))) })
+        let private_key = Some(Zeroizing::new(STANDARD.encode(der.as_ref())));
+        Ok(Self { kid, created_at: now, is_announced: false, n, e, private_key })
     }
 }
 
@@ -246,6 +269,7 @@ impl Key {
             signing: signing.transpose().map_err(|_| KeyError::NoKey)?,
             kid: stored.kid,
             created_at: stored.created_at,
+            is_announced: stored.is_announced,
             n: stored.n,
             e: stored.e,
         })
@@ -376,6 +400,19 @@ mod tests {
         // It signed until one second before.
         assert_eq!(published(&second, retired_at + 899), [new.as_str(), old.as_str()]);
         assert_eq!(published(&second, retired_at + 900), [new]);
+    }
+
+    #[test]
+    fn no_key_retires_for_one_that_is_only_announced() {
+        let second = KeySet::rotate(&KeySet::generate(NOW).unwrap(), NOW + 30 * DAY).unwrap();
+        let announced = KeySet::announced(&second).unwrap();
+        assert!(!announced.contains("private"));
+        for day in [30, 31, 60, 1000] {
+            assert_eq!(published(&announced, NOW + day * DAY), kids(&second), "day {day}");
+        }
+        let third = KeySet::rotate(&second, NOW + 60 * DAY).unwrap();
+        let announced = KeySet::announced(&third).unwrap();
+        assert_eq!(published(&announced, NOW + 70 * DAY), kids(&third)[..2], "of before, they do");
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub struct Rotation {
 /// Does one step of a rotation, which adds a key to the set: see [`crate::keys`]. The public halves
 /// go to the secret `public`, before any function can sign with the new key. Each step can be done
 /// again, whole or half done. A rotation that comes too late, or of a set that was changed meanwhile,
-/// is given up, so that the next one begins anew.
+/// is given up, so that the next one begins anew; wherever it ends, what signs is published.
 ///
 /// # Errors
 /// If Secrets Manager refuses, a secret holds no key set, or the rotation is given up.
@@ -62,15 +62,15 @@ pub async fn rotate_keys(sdk: &SdkConfig, public: &str, rotation: &Rotation, now
     let has = |version: &str, stage: &str| {
         versions.get(version).is_some_and(|stages| stages.iter().any(|found| found == stage))
     };
-    if has(version, CURRENT) {
-        // It is finished.
-        return Ok(());
-    }
-    if !has(version, PENDING) {
+    if !has(version, CURRENT) && !has(version, PENDING) {
         return Err("this version is not pending".into());
     }
 
     let current = text(client.get_secret_value().secret_id(secret).version_stage(CURRENT)).await?;
+    if has(version, CURRENT) {
+        // It is finished, but perhaps for the last call.
+        return if rotation.step == "finishSecret" { confirm(client, public, &current).await } else { Ok(()) };
+    }
     // Secrets Manager lists a version before it has a value.
     let new = match client.get_secret_value().secret_id(secret).version_id(version).send().await {
         Ok(value) => Zeroizing::new(value.secret_string.ok_or("the secret is no text")?),
@@ -78,7 +78,7 @@ pub async fn rotate_keys(sdk: &SdkConfig, public: &str, rotation: &Rotation, now
             if rotation.step != "createSecret" {
                 return Err("this version has no keys yet".into());
             }
-            return put(client, secret, version, PENDING, &KeySet::rotate(&current, now)?).await;
+            return put(client, secret, Some(version), PENDING, &KeySet::rotate(&current, now)?).await;
         }
         Err(error) => return Err(CallError::new("secretsmanager:GetSecretValue", &error).into()),
     };
@@ -88,14 +88,15 @@ pub async fn rotate_keys(sdk: &SdkConfig, public: &str, rotation: &Rotation, now
     }
     match rotation.step.as_str() {
         "createSecret" => Ok(()),
-        "setSecret" => put(client, public, version, CURRENT, &KeySet::public(&new)?).await,
+        "setSecret" => put(client, public, Some(version), CURRENT, &KeySet::announced(&new)?).await,
         "testSecret" => {
             let published = text(client.get_secret_value().secret_id(public).version_stage(CURRENT)).await?;
             Ok(KeySet::read(&new)?.check(&KeySet::read(&published)?)?)
         }
         "finishSecret" => {
             let former = versions.keys().find(|id| has(id, CURRENT)).ok_or("no version is the current one")?;
-            move_stage(client, secret, CURRENT, Some(version), former).await
+            move_stage(client, secret, CURRENT, Some(version), former).await?;
+            confirm(client, public, &new).await
         }
         _ => Err("this is no step of a rotation".into()),
     }
@@ -104,12 +105,22 @@ pub async fn rotate_keys(sdk: &SdkConfig, public: &str, rotation: &Rotation, now
 const CURRENT: &str = "AWSCURRENT";
 const PENDING: &str = "AWSPENDING";
 
-/// Puts a version into a secret. Where there is one of this id, Secrets Manager takes no other value.
-async fn put(client: &Client, secret: &str, version: &str, stage: &str, value: &str) -> Result<(), BoxError> {
+/// Publishes that the newest of `keys` will sign, if it is what was announced last.
+async fn confirm(client: &Client, public: &str, keys: &str) -> Result<(), BoxError> {
+    let published = text(client.get_secret_value().secret_id(public).version_stage(CURRENT)).await?;
+    if *published != KeySet::announced(keys)? {
+        return Ok(());
+    }
+    put(client, public, None, CURRENT, &KeySet::public(keys)?).await
+}
+
+/// Puts a version into a secret: of this id, or else of a new one. Where there is one of the id, Secrets
+/// Manager takes no other value.
+async fn put(client: &Client, secret: &str, version: Option<&str>, stage: &str, value: &str) -> Result<(), BoxError> {
     let put = client
         .put_secret_value()
         .secret_id(secret)
-        .client_request_token(version)
+        .set_client_request_token(version.map(str::to_owned))
         .version_stages(stage)
         .secret_string(value);
     put.send().await.map(|_| ()).map_err(|error| CallError::new("secretsmanager:PutSecretValue", &error).into())

@@ -52,7 +52,7 @@ pub async fn serve_rotation() -> Result<(), Error> {
     use shared::clock::{Clock as _, SystemClock};
 
     logger(std::io::stdout).init();
-    let sdk = &backend::sdk_config().await;
+    let sdk = &backend::sdk_config()?;
     let rotate = async |event: LambdaEvent<backend::Rotation>| {
         let rotated = match backend::variable("PUBLIC_KEYS_SECRET") {
             Ok(public) => backend::rotate_keys(sdk, &public, &event.payload, SystemClock.now()).await,

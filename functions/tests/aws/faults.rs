@@ -126,7 +126,7 @@ async fn a_store_that_throttles_is_busy_and_unchanged() {
 #[tokio::test]
 async fn a_store_that_hangs_is_busy_after_a_while() {
     let tables = Tables::create();
-    let sdk = sdk_config().await;
+    let sdk = sdk_config().unwrap();
     let soon = sdk
         .timeout_config()
         .unwrap()
@@ -294,7 +294,7 @@ pub(crate) async fn refusing_sns() -> SnsSms {
             answer(client, 400, b"<ErrorResponse><Error><Type>Sender</Type><Code>InvalidParameter</Code><Message>+821012345678 is not valid</Message></Error><RequestId>1</RequestId></ErrorResponse>");
         }
     });
-    SnsSms::new(&sdk_config().await.into_builder().endpoint_url(url).build(), &Config::default())
+    SnsSms::new(&sdk_config().unwrap().into_builder().endpoint_url(url).build(), &Config::default())
 }
 
 #[tokio::test]

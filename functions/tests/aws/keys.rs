@@ -59,7 +59,7 @@ impl Secrets {
             let created = call(&url("MOTO_KEYS_URL"), "secretsmanager.CreateSecret", &create);
             created["ARN"].as_str().unwrap().to_owned()
         });
-        Self { sdk: sdk_config().await.into_builder().endpoint_url(url("MOTO_KEYS_URL")).build(), private, public }
+        Self { sdk: sdk_config().unwrap().into_builder().endpoint_url(url("MOTO_KEYS_URL")).build(), private, public }
     }
 
     /// Has Secrets Manager begin a rotation: it lists a version, pending and without a value.

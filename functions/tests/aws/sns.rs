@@ -15,7 +15,7 @@ use shared::value::Value as _;
 async fn sns_takes_the_text_for_the_phone() {
     let moto = url("MOTO_URL");
     let phone = Phone::parse("010-1234-5678", &Config::default()).unwrap();
-    let sdk = sdk_config().await.into_builder().endpoint_url(&moto).build();
+    let sdk = sdk_config().unwrap().into_builder().endpoint_url(&moto).build();
     SnsSms::new(&sdk, &Config::default()).send(&phone, "[Ably] 인증번호 123456").await.unwrap();
 
     let data: Json = ureq::get(format!("{moto}/moto-api/data.json")).call().unwrap().body_mut().read_json().unwrap();
@@ -27,7 +27,7 @@ async fn sns_takes_the_text_for_the_phone() {
 async fn an_sms_is_transactional_and_has_a_highest_price() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let sdk = sdk_config().await.into_builder().endpoint_url(url).build();
+    let sdk = sdk_config().unwrap().into_builder().endpoint_url(url).build();
     let phone = Phone::parse("010-1234-5678", &Config::default()).unwrap();
     let config =
         Config { sms_sender_id: Some("Ably".to_owned()), sms_max_price_usd: "0.25".to_owned(), ..Config::default() };

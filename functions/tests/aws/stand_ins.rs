@@ -68,7 +68,7 @@ impl Tables {
 
     /// The store in these tables, reached at `url`.
     pub(crate) async fn store_at(&self, url: &str) -> DynamoDbStore {
-        self.store_with(&sdk_config().await.into_builder().endpoint_url(url).build())
+        self.store_with(&sdk_config().unwrap().into_builder().endpoint_url(url).build())
     }
 
     /// The store in these tables, reached as `sdk` says.

@@ -5,9 +5,9 @@
 use std::error::Error;
 
 use async_trait::async_trait;
-use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::operation::get_secret_value::builders::GetSecretValueFluentBuilder;
+use aws_types::SdkConfig;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 

@@ -8,11 +8,17 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::BehaviorVersion;
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, SharedHttpClient};
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::RequestId;
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
+use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use aws_types::region::Region;
 
 use crate::App;
 use crate::clock::{Clock as _, SystemClock};
@@ -20,7 +26,7 @@ use crate::config::{Config, ConfigError};
 use crate::keys::Keys;
 use crate::sms_auth::AuthCode;
 
-pub use aws_config::SdkConfig;
+pub use aws_types::SdkConfig;
 pub use dynamodb::DynamoDbStore;
 pub use keys::{Rotation, SecretKeys, rotate_keys};
 pub use sns::SnsSms;
@@ -32,20 +38,21 @@ pub use sns::SnsSms;
 /// If a variable is missing or bad, or the keys can't be read.
 pub async fn connect(needs_keys: bool) -> Result<App, Box<dyn Error + Send + Sync>> {
     let config = Config::from_env()?;
-    let sdk = sdk_config().await;
+    let sdk = sdk_config()?;
     let keys = if needs_keys {
-        Keys::read(Box::new(SecretKeys::new(&sdk, variable("KEYS_SECRET")?)), SystemClock.now()).await?
+        Keys::read(Box::new(SecretKeys::new(&at(&sdk, "SECRETS_MANAGER"), variable("KEYS_SECRET")?)), SystemClock.now())
+            .await?
     } else {
         Keys::default()
     };
     Ok(App {
         store: Box::new(DynamoDbStore::new(
-            &sdk,
+            &at(&sdk, "DYNAMODB"),
             variable("USERS_TABLE")?,
             variable("SMS_SESSIONS_TABLE")?,
             variable("TOKEN_FAMILIES_TABLE")?,
         )),
-        sms: Box::new(SnsSms::new(&sdk, &config)),
+        sms: Box::new(SnsSms::new(&at(&sdk, "SNS"), &config)),
         config,
         keys,
         clock: Arc::new(SystemClock),
@@ -53,18 +60,64 @@ pub async fn connect(needs_keys: bool) -> Result<App, Box<dyn Error + Send + Syn
     })
 }
 
-/// The SDK's configuration: a call is tried three times at most, and takes 6 s at most.
-pub async fn sdk_config() -> SdkConfig {
+/// The SDK's configuration, for all services: a call is tried three times at most, and takes 6 s at
+/// most. Made by hand from what Lambda sets, instead of by the SDK's chain of files and services that
+/// might be asked: that takes longer than everything else in init.
+///
+/// # Errors
+/// If `AWS_CA_BUNDLE` names a file that can't be read.
+pub fn sdk_config() -> Result<SdkConfig, Box<dyn Error + Send + Sync>> {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
         .operation_attempt_timeout(Duration::from_millis(2500))
         .operation_timeout(Duration::from_secs(6));
-    aws_config::defaults(BehaviorVersion::latest())
+    let value = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    // Lambda gives them to the process for its life.
+    let credentials = Credentials::new(
+        variable("AWS_ACCESS_KEY_ID")?,
+        variable("AWS_SECRET_ACCESS_KEY")?,
+        value("AWS_SESSION_TOKEN"),
+        None,
+        "environment",
+    );
+    let mut sdk = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(variable("AWS_REGION")?))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(http_client()?)
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+        .time_source(SharedTimeSource::new(SystemTimeSource::new()))
         .retry_config(RetryConfig::standard().with_max_attempts(3).with_max_backoff(Duration::from_millis(500)))
-        .timeout_config(timeouts.build())
-        .load()
-        .await
+        .timeout_config(timeouts.build());
+    sdk.set_endpoint_url(value("AWS_ENDPOINT_URL"));
+    Ok(sdk.build())
 }
+
+/// Where `service` is, if a variable says so: as the SDK's own chain reads it.
+fn at(sdk: &SdkConfig, service: &str) -> SdkConfig {
+    match std::env::var(format!("AWS_ENDPOINT_URL_{service}")) {
+        Ok(url) if !url.is_empty() => sdk.to_builder().endpoint_url(url).build(),
+        _ => sdk.clone(),
+    }
+}
+
+/// One client for all services. It trusts the roots that Amazon's certificates come from, and none of
+/// the hundred others; or those in the file `AWS_CA_BUNDLE`.
+fn http_client() -> Result<SharedHttpClient, Box<dyn Error + Send + Sync>> {
+    let roots = match std::env::var("AWS_CA_BUNDLE") {
+        Ok(file) if !file.is_empty() => std::fs::read(file)?,
+        _ => AMAZON_ROOTS.to_vec(),
+    };
+    let context = TlsContext::builder().with_trust_store(TrustStore::empty().with_pem_certificate(roots)).build()?;
+    Ok(aws_smithy_http_client::Builder::new()
+        .tls_provider(tls::Provider::Rustls(CryptoMode::AwsLc))
+        .tls_context(context)
+        .build_https())
+}
+
+/// [Amazon Trust Services](https://www.amazontrust.com/repository/): its root CAs 1 to 4, and the one of
+/// Starfield that signs them.
+const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 
 /// Reads a variable that the template sets.
 ///

@@ -1,0 +1,98 @@
+//! Stand-ins for AWS over TLS, with a certificate authority of their own: DynamoDB, SNS and Secrets
+//! Manager, each at its own port, with fixed answers. They count what they are asked.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufReader};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use crate::http::{Request, respond};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What a service answers: a content type and a body.
+pub(crate) type Answer = dyn Fn(&Request) -> (&'static str, String) + Send + Sync;
+
+/// What a service was asked since it was last looked at.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked {
+    /// New connections.
+    pub(crate) connections: usize,
+    /// Requests, by operation.
+    pub(crate) requests: BTreeMap<String, usize>,
+}
+
+/// A service that listens.
+pub(crate) struct Service {
+    /// `https://localhost:…`
+    pub(crate) url: String,
+    asked: Arc<Mutex<Asked>>,
+}
+
+/// A certificate authority, and the certificate of `localhost`.
+pub(crate) struct Tls {
+    config: Arc<ServerConfig>,
+    authority: String,
+}
+
+impl Tls {
+    pub(crate) fn generate() -> Result<Self, BoxError> {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
+        let key = KeyPair::generate()?;
+        let certificate = CertificateParams::new(["localhost".to_owned()])?.signed_by(&key, &authority)?;
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let config = ServerConfig::builder().with_no_client_auth();
+        let config = config.with_single_cert(vec![certificate.der().clone()], key)?;
+        Ok(Self { config: Arc::new(config), authority: authority.pem() })
+    }
+
+    /// Writes the authority's certificate, which the functions must trust.
+    pub(crate) fn write_authority(&self, file: &Path) -> io::Result<()> {
+        std::fs::write(file, &self.authority)
+    }
+}
+
+impl Service {
+    pub(crate) fn start(tls: &Tls, answer: Box<Answer>) -> io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let url = format!("https://localhost:{}", listener.local_addr()?.port());
+        let (asked, config, answer) = (Arc::new(Mutex::new(Asked::default())), tls.config.clone(), Arc::new(answer));
+        let counted = asked.clone();
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let (asked, config, answer) = (counted.clone(), config.clone(), answer.clone());
+                // A client that hangs up is no fault of the service.
+                thread::spawn(move || serve(client, config, &asked, &**answer).ok());
+            }
+        });
+        Ok(Self { url, asked })
+    }
+
+    /// What it was asked since this was last called.
+    pub(crate) fn asked(&self) -> Asked {
+        std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn serve(client: TcpStream, config: Arc<ServerConfig>, asked: &Mutex<Asked>, answer: &Answer) -> Result<(), BoxError> {
+    client.set_nodelay(true)?;
+    let count = |count: &mut dyn FnMut(&mut Asked)| count(&mut asked.lock().unwrap_or_else(PoisonError::into_inner));
+    count(&mut |asked| asked.connections += 1);
+    let mut stream = BufReader::new(StreamOwned::new(ServerConnection::new(config)?, client));
+    while let Some(request) = Request::read(&mut stream)? {
+        let operation = request.header("x-amz-target").and_then(|target| target.split('.').nth(1));
+        let operation = operation.unwrap_or("Publish").to_owned();
+        count(&mut |asked| *asked.requests.entry(operation.clone()).or_default() += 1);
+        let (content_type, body) = answer(&request);
+        respond(stream.get_mut(), "200 OK", &[("content-type", content_type)], body.as_bytes())?;
+    }
+    Ok(())
+}

@@ -1,4 +1,11 @@
-//! Measures the functions as Lambda runs them: see `local/bench`.
+//! Measures the functions as Lambda runs them, in milliseconds, instructions and bytes. It is given
+//! the folder of the release programs, built with the feature `aws`, and a number of rounds:
+//!
+//! ```sh
+//! cargo build --release -p functions --no-default-features --features aws --bins
+//! cargo build --release -p benchmark --features run,hello
+//! target/release/benchmark target/release 15
+//! ```
 
 #![expect(clippy::disallowed_methods, reason = "it measures the real time")]
 #![expect(clippy::indexing_slicing, reason = "of JSON, where what is missing is null")]
@@ -72,11 +79,9 @@ fn run() -> Result<(), BoxError> {
             measure(row, &scene)?;
         }
     }
-    let folder = std::env::temp_dir().join(format!("ably-benchmark-{}", std::process::id()));
-    std::fs::create_dir_all(&folder)?;
     println!("| function | to the first answer | a warm request |");
     for row in &rows {
-        let mut counted = Counted::start(&row.program, scene.environment(&row.name), &folder)?;
+        let mut counted = Counted::start(&row.program, scene.environment(&row.name), scene.folder.path())?;
         counted.lambda.invoke(&row.event)?;
         let first = counted.instructions()?;
         for _ in 0..5 {

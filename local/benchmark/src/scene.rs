@@ -29,6 +29,8 @@ pub(crate) struct Scene {
     sns: Service,
     secrets: Service,
     authority: String,
+    /// For files; gone with the scene.
+    pub(crate) folder: tempfile::TempDir,
     session: String,
     tokens: Json,
 }
@@ -36,7 +38,8 @@ pub(crate) struct Scene {
 impl Scene {
     pub(crate) fn set() -> Result<Self, BoxError> {
         let tls = Tls::generate()?;
-        let authority = std::env::temp_dir().join(format!("ably-benchmark-{}.pem", std::process::id()));
+        let folder = tempfile::tempdir()?;
+        let authority = folder.path().join("authority.pem");
         tls.write_authority(&authority)?;
 
         let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?;
@@ -88,6 +91,7 @@ impl Scene {
             sns: Service::start(&tls, Box::new(move |_| ("text/xml", published.to_owned())))?,
             secrets: Service::start(&tls, Box::new(secrets))?,
             authority: authority.display().to_string(),
+            folder,
             session: session.reveal().to_owned(),
             tokens: serde_json::to_value(&tokens)?,
         })
@@ -105,7 +109,6 @@ impl Scene {
             ("AWS_ENDPOINT_URL_DYNAMODB", self.dynamodb.url.clone()),
             ("AWS_ENDPOINT_URL_SNS", self.sns.url.clone()),
             ("AWS_ENDPOINT_URL_SECRETS_MANAGER", self.secrets.url.clone()),
-            ("SSL_CERT_FILE", self.authority.clone()),
             ("AWS_CA_BUNDLE", self.authority.clone()),
             ("USERS_TABLE", "Users".to_owned()),
             ("SMS_SESSIONS_TABLE", "SmsSessions".to_owned()),

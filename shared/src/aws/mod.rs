@@ -19,6 +19,7 @@ use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use aws_types::region::Region;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 use crate::App;
 use crate::clock::{Clock as _, SystemClock};
@@ -40,19 +41,18 @@ pub async fn connect(needs_keys: bool) -> Result<App, Box<dyn Error + Send + Syn
     let config = Config::from_env()?;
     let sdk = sdk_config()?;
     let keys = if needs_keys {
-        Keys::read(Box::new(SecretKeys::new(&at(&sdk, "SECRETS_MANAGER"), variable("KEYS_SECRET")?)), SystemClock.now())
-            .await?
+        Keys::read(Box::new(SecretKeys::new(&sdk, variable("KEYS_SECRET")?)), SystemClock.now()).await?
     } else {
         Keys::default()
     };
     Ok(App {
         store: Box::new(DynamoDbStore::new(
-            &at(&sdk, "DYNAMODB"),
+            &sdk,
             variable("USERS_TABLE")?,
             variable("SMS_SESSIONS_TABLE")?,
             variable("TOKEN_FAMILIES_TABLE")?,
         )),
-        sms: Box::new(SnsSms::new(&at(&sdk, "SNS"), &config)),
+        sms: Box::new(SnsSms::new(&sdk, &config)),
         config,
         keys,
         clock: Arc::new(SystemClock),
@@ -65,18 +65,17 @@ pub async fn connect(needs_keys: bool) -> Result<App, Box<dyn Error + Send + Syn
 /// might be asked: that takes longer than everything else in init.
 ///
 /// # Errors
-/// If `AWS_CA_BUNDLE` names a file that can't be read.
+/// If a variable that Lambda sets is missing, or `AWS_CA_BUNDLE` names a file that can't be read.
 pub fn sdk_config() -> Result<SdkConfig, Box<dyn Error + Send + Sync>> {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
         .operation_attempt_timeout(Duration::from_millis(2500))
         .operation_timeout(Duration::from_secs(6));
-    let value = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     // Lambda gives them to the process for its life.
     let credentials = Credentials::new(
         variable("AWS_ACCESS_KEY_ID")?,
         variable("AWS_SECRET_ACCESS_KEY")?,
-        value("AWS_SESSION_TOKEN"),
+        value_of("AWS_SESSION_TOKEN"),
         None,
         "environment",
     );
@@ -89,24 +88,30 @@ pub fn sdk_config() -> Result<SdkConfig, Box<dyn Error + Send + Sync>> {
         .time_source(SharedTimeSource::new(SystemTimeSource::new()))
         .retry_config(RetryConfig::standard().with_max_attempts(3).with_max_backoff(Duration::from_millis(500)))
         .timeout_config(timeouts.build());
-    sdk.set_endpoint_url(value("AWS_ENDPOINT_URL"));
+    sdk.set_endpoint_url(value_of("AWS_ENDPOINT_URL")).set_service_config(Some(OfService));
     Ok(sdk.build())
 }
 
-/// Where `service` is, if a variable says so: as the SDK's own chain reads it.
-fn at(sdk: &SdkConfig, service: &str) -> SdkConfig {
-    match std::env::var(format!("AWS_ENDPOINT_URL_{service}")) {
-        Ok(url) if !url.is_empty() => sdk.to_builder().endpoint_url(url).build(),
-        _ => sdk.clone(),
+/// What each client asks for its own service: of the environment, its `AWS_ENDPOINT_URL_…`.
+#[derive(Debug)]
+struct OfService;
+
+impl LoadServiceConfig for OfService {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        value_of(&variable_of_service(&key))
     }
+}
+
+fn variable_of_service(key: &ServiceConfigKey<'_>) -> String {
+    format!("{}_{}", key.env(), key.service_id().to_uppercase().replace(' ', "_"))
 }
 
 /// One client for all services. It trusts the roots that Amazon's certificates come from, and none of
 /// the hundred others; or those in the file `AWS_CA_BUNDLE`.
 fn http_client() -> Result<SharedHttpClient, Box<dyn Error + Send + Sync>> {
-    let roots = match std::env::var("AWS_CA_BUNDLE") {
-        Ok(file) if !file.is_empty() => std::fs::read(file)?,
-        _ => AMAZON_ROOTS.to_vec(),
+    let roots = match value_of("AWS_CA_BUNDLE") {
+        Some(file) => std::fs::read(file)?,
+        None => AMAZON_ROOTS.to_vec(),
     };
     let context = TlsContext::builder().with_trust_store(TrustStore::empty().with_pem_certificate(roots)).build()?;
     Ok(aws_smithy_http_client::Builder::new()
@@ -124,10 +129,12 @@ const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 /// # Errors
 /// [`ConfigError`], if there is none.
 pub fn variable(variable: &'static str) -> Result<String, ConfigError> {
-    std::env::var(variable)
-        .ok()
-        .filter(|value| !value.is_empty())
-        .ok_or(ConfigError { variable, must: "is required".into() })
+    value_of(variable).ok_or(ConfigError { variable, must: "is required".into() })
+}
+
+/// The value of a variable, if it has one: an empty one is none.
+fn value_of(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|value| !value.is_empty())
 }
 
 /// What is logged of a failed call. Not the service's message: it may repeat a value of the request.
@@ -178,4 +185,27 @@ fn is_passing(code: Option<&str>) -> bool {
                 | "TransactionConflictException"
         )
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_service_has_the_variable_that_the_readme_names() {
+        for (service, variable) in [
+            ("DynamoDB", "AWS_ENDPOINT_URL_DYNAMODB"),
+            ("SNS", "AWS_ENDPOINT_URL_SNS"),
+            ("Secrets Manager", "AWS_ENDPOINT_URL_SECRETS_MANAGER"),
+        ] {
+            let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url");
+            assert_eq!(variable_of_service(&key.build().unwrap()), variable);
+        }
+    }
+
+    #[test]
+    fn amazon_s_roots_are_read() {
+        assert_eq!(String::from_utf8_lossy(AMAZON_ROOTS).matches("BEGIN CERTIFICATE").count(), 5);
+        http_client().unwrap();
+    }
 }

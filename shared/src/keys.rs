@@ -5,6 +5,7 @@
 //! public half is published until the last access token that it signed has expired, and kept until
 //! the last refresh token has. The first key signs at once: there is no other.
 
+use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::config::{Config, MAX_REFRESH_TOKEN_SECONDS};
+use crate::token::Claims;
 
 /// How long a key is published before it signs, in seconds: a day. Whoever verifies may cache a JWKS;
 /// [API Gateway does for two hours](https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html).
@@ -32,6 +34,8 @@ const ROTATION_SECONDS: i64 = 10 * 60;
 const FRESH_SECONDS: i64 = 5 * 60;
 /// The same, when a token names a key that is not among them.
 const FRESH_SECONDS_FOR_UNKNOWN: i64 = 60;
+/// How many verified tokens a function remembers, at some 500 bytes each.
+const REMEMBERED_TOKENS: usize = 256;
 
 /// A key set, newest first.
 #[derive(Clone, Debug, Default)]
@@ -293,17 +297,20 @@ pub trait KeySource: Send + Sync {
 }
 
 /// A function's keys. They are read in init and, so that a rotation needs no restart, again when they
-/// are five minutes old; or one minute old, for a token that names an unknown key.
+/// are five minutes old; or one minute old, for a token that names an unknown key. With them goes what
+/// they verified.
 #[derive(Default)]
 pub struct Keys {
     source: Option<Box<dyn KeySource>>,
     cached: Mutex<Cached>,
 }
 
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Cached {
     set: Arc<KeySet>,
     read_at: i64,
+    /// The claims of the tokens that the set verified, by the tokens' SHA-256.
+    verified: HashMap<Vec<u8>, Claims>,
 }
 
 impl Keys {
@@ -313,7 +320,7 @@ impl Keys {
     /// If they can't be read, or there are none.
     pub async fn read(source: Box<dyn KeySource>, now: i64) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let set = Arc::new(KeySet::read(&source.read().await?)?);
-        Ok(Self { source: Some(source), cached: Mutex::new(Cached { set, read_at: now }) })
+        Ok(Self { source: Some(source), cached: Mutex::new(Cached { set, read_at: now, ..Cached::default() }) })
     }
 
     /// The keys at `now`.
@@ -327,6 +334,21 @@ impl Keys {
         if set.find(kid).is_some() { set } else { self.not_older_than(FRESH_SECONDS_FOR_UNKNOWN, now).await }
     }
 
+    /// What the token of this hash says, if the keys at `now` have verified it.
+    pub(crate) async fn remembered(&self, hash: &[u8], now: i64) -> Option<Claims> {
+        self.current(now).await;
+        self.cached().verified.get(hash).cloned()
+    }
+
+    /// Remembers what a token says whose signature was verified.
+    pub(crate) fn remember(&self, hash: &[u8], claims: Claims) {
+        let verified = &mut self.cached().verified;
+        if verified.len() >= REMEMBERED_TOKENS {
+            verified.clear();
+        }
+        verified.insert(hash.to_vec(), claims);
+    }
+
     async fn not_older_than(&self, seconds: i64, now: i64) -> Arc<KeySet> {
         let Some(source) = &self.source else { return self.cached().set.clone() };
         {
@@ -338,7 +360,7 @@ impl Keys {
             cached.read_at = now;
         }
         match source.read().await.and_then(|json| Ok(KeySet::read(&json)?)) {
-            Ok(set) => self.cached().set = Arc::new(set),
+            Ok(set) => *self.cached() = Cached { set: Arc::new(set), read_at: now, ..Cached::default() },
             // Those that it has are good until they retire.
             Err(cause) => tracing::error!(%cause, "the keys could not be read again"),
         }
@@ -353,7 +375,7 @@ impl Keys {
 /// Keys that are never read again.
 impl From<KeySet> for Keys {
     fn from(set: KeySet) -> Self {
-        Self { source: None, cached: Mutex::new(Cached { set: Arc::new(set), read_at: 0 }) }
+        Self { source: None, cached: Mutex::new(Cached { set: Arc::new(set), ..Cached::default() }) }
     }
 }
 
@@ -553,6 +575,34 @@ mod tests {
             assert_eq!(keys.current(NOW + 300).await.0.len(), 2);
         }
         assert_eq!(source.reads(), 2);
+    }
+
+    #[tokio::test]
+    async fn with_the_keys_goes_what_they_verified() {
+        let (source, keys, _) = counted().await;
+        let config = Config::default();
+        let family = crate::token::Family::start(crate::user::UserId::generate(NOW * 1000), 0, &config, NOW);
+        let tokens = serde_json::to_value(keys.issue(&family, "https://a", &config, NOW).await.unwrap()).unwrap();
+        let token = tokens["access_token"].as_str().unwrap();
+        source.holds(Some(&KeySet::generate(NOW).unwrap()));
+        for (now, is_good) in [(NOW, true), (NOW + 299, true), (NOW + 300, false)] {
+            assert_eq!(keys.verify_access(token, "https://a", &config, now).await.is_ok(), is_good, "{now}");
+        }
+    }
+
+    #[tokio::test]
+    async fn no_more_tokens_are_remembered_than_fit() {
+        let keys = Keys::from(KeySet::read(&KeySet::generate(NOW).unwrap()).unwrap());
+        let config = Config::default();
+        let family = crate::token::Family::start(crate::user::UserId::generate(NOW * 1000), 0, &config, NOW);
+        let tokens = serde_json::to_value(keys.issue(&family, "https://a", &config, NOW).await.unwrap()).unwrap();
+        keys.verify_access(tokens["access_token"].as_str().unwrap(), "https://a", &config, NOW).await.unwrap();
+        let [claims] = keys.cached().verified.values().cloned().collect::<Vec<_>>().try_into().ok().unwrap();
+        for nth in 0..10 * REMEMBERED_TOKENS {
+            keys.remember(&nth.to_ne_bytes(), claims.clone());
+            assert!(keys.remembered(&nth.to_ne_bytes(), NOW).await.is_some());
+            assert!(keys.cached().verified.len() <= REMEMBERED_TOKENS);
+        }
     }
 
     #[tokio::test]

@@ -1,18 +1,109 @@
 //! Phone numbers that can get an SMS.
 
 use std::fmt;
+use std::str::FromStr as _;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
-use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, PhoneNumberType};
+use prost::Message as _;
+use prost::bytes::Bytes;
+use rlibphonenumber::{
+    ParseError, PhoneMetadata, PhoneMetadataCollection, PhoneNumber, PhoneNumberFormat, PhoneNumberType,
+    PhoneNumberUtil,
+};
 
 pub use rlibphonenumber::enums::Region;
 
 use crate::config::Config;
 use crate::value::{Invalid, Value};
 
-/// Whether libphonenumber knows the numbers of this region.
+/// libphonenumber's metadata (Apache-2.0), a protobuf message of all regions: the file `metadata.bin` of
+/// [`METADATA_VERSION`] of rlibphonenumber, which hands it out only decoded whole. That takes longer
+/// than all the rest of init, and half of a function's memory, and a function sees numbers of few
+/// countries: here it is decoded by country calling code, when a number of that code is first read.
+static METADATA: &[u8] = include_bytes!("phone-metadata.bin");
+#[cfg(test)]
+const METADATA_VERSION: &str = "2.2.15";
+
+/// The regions' metadata, each not decoded yet.
+#[derive(prost::Message)]
+struct Regions {
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    metadata: Vec<Bytes>,
+}
+
+/// Of a region's metadata, what it is found by.
+#[derive(prost::Message)]
+struct RegionKey {
+    #[prost(string, tag = "9")]
+    id: String,
+    #[prost(int32, tag = "10")]
+    calling_code: i32,
+}
+
+/// What was decoded, by calling code; for as long as the function lives.
+static DECODED: Mutex<Vec<(i32, &'static PhoneNumberUtil)>> = Mutex::new(Vec::new());
+
+/// For a number with an international prefix instead of `+`, which few people write: what the prefixes
+/// are, only the metadata knows.
+static ALL: LazyLock<Option<PhoneNumberUtil>> =
+    LazyLock::new(|| PhoneNumberUtil::new_for_metadata(PhoneMetadataCollection::decode(METADATA).ok()?).ok());
+
+/// Whether libphonenumber knows the numbers of this region. From then on it reads them fast.
 #[must_use]
 pub fn is_known(region: Region) -> bool {
-    PHONE_NUMBER_UTIL.get_country_code_for_region(region).is_some()
+    of_region(region).is_some()
+}
+
+fn of_region(region: Region) -> Option<&'static PhoneNumberUtil> {
+    decoded(|_, util| util.get_country_code_for_region(region).is_some())
+        .or_else(|| decode(find(|key| Region::from_str(&key.id) == Ok(region))?.calling_code))
+}
+
+/// Of the calling code that these digits begin with; none begins with another one.
+fn of_digits(digits: &str) -> Option<&'static PhoneNumberUtil> {
+    let is_it = |calling_code: i32| digits.starts_with(&calling_code.to_string());
+    decoded(|calling_code, _| is_it(calling_code))
+        .or_else(|| decode(find(|key| key.calling_code != 0 && is_it(key.calling_code))?.calling_code))
+}
+
+fn decoded(is_it: impl Fn(i32, &PhoneNumberUtil) -> bool) -> Option<&'static PhoneNumberUtil> {
+    let decoded = DECODED.lock().unwrap_or_else(PoisonError::into_inner);
+    decoded.iter().find(|(calling_code, util)| is_it(*calling_code, util)).map(|(_, util)| *util)
+}
+
+fn regions() -> impl Iterator<Item = (RegionKey, Bytes)> {
+    let metadata = Regions::decode(Bytes::from_static(METADATA)).unwrap_or_default().metadata;
+    metadata.into_iter().filter_map(|region| Some((RegionKey::decode(region.clone()).ok()?, region)))
+}
+
+fn find(is_it: impl Fn(&RegionKey) -> bool) -> Option<RegionKey> {
+    regions().map(|(key, _)| key).find(is_it)
+}
+
+fn decode(calling_code: i32) -> Option<&'static PhoneNumberUtil> {
+    let regions = regions().filter(|(key, _)| key.calling_code == calling_code);
+    let metadata = regions.filter_map(|(_, region)| PhoneMetadata::decode(region).ok()).collect();
+    let util = PhoneNumberUtil::new_for_metadata(PhoneMetadataCollection { metadata }).ok()?;
+    let util: &'static _ = Box::leak(Box::new(util));
+    DECODED.lock().unwrap_or_else(PoisonError::into_inner).push((calling_code, util));
+    Some(util)
+}
+
+/// Reads a number as libphonenumber with all its metadata does.
+fn read(text: &str, default: Region) -> Option<(PhoneNumber, &'static PhoneNumberUtil)> {
+    let util = match text.split_once('+') {
+        Some((_, number)) => of_digits(&number.chars().filter(char::is_ascii_digit).take(3).collect::<String>()),
+        None => of_region(default),
+    };
+    match util.map(|util| (util.parse(text, Some(default)), util)) {
+        Some((Ok(number), util)) => Some((number, util)),
+        // Of a country whose metadata that does not have.
+        None | Some((Err(ParseError::InvalidCountryCode), _)) => {
+            let all = ALL.as_ref()?;
+            Some((all.parse(text, Some(default)).ok()?, all))
+        }
+        Some((Err(_), _)) => None,
+    }
 }
 
 /// A mobile phone number, in E.164 (ITU-T E.164: `+`, country code, at most 15 digits).
@@ -26,7 +117,7 @@ impl Phone {
     /// A number that was stored, in E.164; `None` if it is none.
     #[must_use]
     pub fn stored(e164: &str) -> Option<Self> {
-        let country_code = PHONE_NUMBER_UTIL.parse(e164, None).ok()?.country_code;
+        let country_code = of_digits(e164.strip_prefix('+')?)?.parse(e164, None).ok()?.country_code;
         Some(Self { e164: e164.to_owned(), country_code })
     }
 
@@ -53,15 +144,13 @@ impl Value for Phone {
     /// Reads any spelling that libphonenumber understands; a national one is of
     /// [`Config::default_region`].
     fn parse(text: &str, config: &Config) -> Result<Self, Invalid> {
-        let number = PHONE_NUMBER_UTIL
-            .parse(text.trim(), Some(config.default_region))
-            .ok()
-            .filter(|number| number.is_valid() && number.extension.is_none())
+        let (number, util) = read(text.trim(), config.default_region)
+            .filter(|(number, util)| util.is_valid_number(number) && number.extension.is_none())
             .ok_or(Invalid("must be a phone number, such as +82 10 1234 5678"))?;
         // Where a country gives both kinds the same digits (the USA), the kind can't be told.
-        match number.get_type() {
+        match util.get_number_type(&number) {
             PhoneNumberType::Mobile | PhoneNumberType::FixedLineOrMobile => Ok(Self {
-                e164: number.format_as(PhoneNumberFormat::E164).into_owned(),
+                e164: util.format(&number, PhoneNumberFormat::E164).into_owned(),
                 country_code: number.country_code,
             }),
             _ => Err(Invalid("must be a mobile number: this one can't get an SMS")),
@@ -80,6 +169,7 @@ impl fmt::Debug for Phone {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use rlibphonenumber::PHONE_NUMBER_UTIL;
 
     use super::*;
 
@@ -124,6 +214,62 @@ mod tests {
             assert_eq!(e164(text), None, "{text}");
         }
         assert_eq!(e164(&"1".repeat(100_000)), None);
+    }
+
+    /// What all of the metadata says, decoded at once.
+    fn reference(text: &str, region: Region) -> Option<String> {
+        let number = PHONE_NUMBER_UTIL.parse(text.trim(), Some(region)).ok()?;
+        let is_mobile = matches!(number.get_type(), PhoneNumberType::Mobile | PhoneNumberType::FixedLineOrMobile);
+        let is_good = number.is_valid() && number.extension.is_none() && is_mobile;
+        is_good.then(|| number.format_as(PhoneNumberFormat::E164).into_owned())
+    }
+
+    #[test]
+    fn every_country_is_read_as_with_all_of_the_metadata() {
+        let (mut read, mut mobile) = (0, 0);
+        for region in PHONE_NUMBER_UTIL.get_supported_regions() {
+            assert!(is_known(region), "{region:?}");
+            for kind in [PhoneNumberType::Mobile, PhoneNumberType::FixedLine] {
+                let Ok(number) = PHONE_NUMBER_UTIL.get_example_number_for_type_and_region(region, kind) else {
+                    continue;
+                };
+                let e164 = number.format_as(PhoneNumberFormat::E164).into_owned();
+                let digits = &e164[1..];
+                for text in [
+                    number.format_as(PhoneNumberFormat::National).into_owned(),
+                    number.format_as(PhoneNumberFormat::International).into_owned(),
+                    number.format_as(PhoneNumberFormat::RFC3966).into_owned(),
+                    e164.clone(),
+                    digits.to_owned(),
+                    format!("00{digits}"),
+                    format!("001{digits}"),
+                    format!("011 {digits}"),
+                    format!("({e164})"),
+                    format!("{digits};phone-context={}", &e164[..3]),
+                    e164.replace('+', "\u{ff0b}"),
+                    format!("{e164} ext. 3"),
+                    e164[..6].to_owned(),
+                ] {
+                    for default in [region, Region::KR] {
+                        let config = Config { default_region: default, ..Config::default() };
+                        let found = Phone::parse(&text, &config).ok().map(|phone| phone.e164);
+                        assert_eq!(found, reference(&text, default), "{text} in {default:?}");
+                        read += 1;
+                        mobile += usize::from(found.is_some());
+                    }
+                }
+                let stored = Phone::stored(&e164).map(|phone| phone.country_code);
+                assert_eq!(stored, Some(number.country_code), "{e164}");
+            }
+        }
+        assert!(read > 10_000 && mobile > 2_000, "{read}, of which {mobile} were taken");
+    }
+
+    #[test]
+    fn the_metadata_is_of_the_version_in_use() {
+        let lock = include_str!("../../Cargo.lock");
+        let (_, package) = lock.split_once("name = \"rlibphonenumber\"\nversion = \"").unwrap();
+        assert!(package.starts_with(&format!("{METADATA_VERSION}\"")), "copy its metadata.bin here");
     }
 
     #[test]

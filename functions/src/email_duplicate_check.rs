@@ -1,9 +1,9 @@
 //! `GET /api/v1/users/email/duplicate-check?email=` answers `{"is_duplicated": bool}`.
 
 use serde::Serialize;
-use shared::App;
 use shared::email::Email;
 use shared::error::ApiError;
+use shared::{App, Needs, Table};
 
 use crate::{Endpoint, Request, Response};
 
@@ -11,7 +11,7 @@ use crate::{Endpoint, Request, Response};
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "email-duplicate-check",
     routes: &[("GET", "/api/v1/users/email/duplicate-check")],
-    needs_keys: false,
+    needs: Needs { table: Some(Table::Users), ..Needs::NOTHING },
     handle: |app, request| Box::pin(handle(app, request)),
 };
 

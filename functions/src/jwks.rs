@@ -1,8 +1,8 @@
 //! `GET /.well-known/jwks.json` answers `{"keys": [...]}`: the public keys of the access tokens, as a
 //! JSON Web Key Set (RFC 7517), with which any service can verify them.
 
-use shared::App;
 use shared::error::ApiError;
+use shared::{App, Needs};
 
 use crate::{Endpoint, Request, Response};
 
@@ -10,7 +10,7 @@ use crate::{Endpoint, Request, Response};
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "jwks",
     routes: &[("GET", PATH)],
-    needs_keys: true,
+    needs: Needs { keys: true, ..Needs::NOTHING },
     handle: |app, request| Box::pin(handle(app, request)),
 };
 

@@ -27,8 +27,8 @@ pub mod token_refresh;
 
 use std::pin::Pin;
 
-use shared::App;
 use shared::error::ApiError;
+use shared::{App, Needs};
 
 pub use request::Request;
 pub use response::Response;
@@ -41,8 +41,8 @@ pub struct Endpoint {
     pub name: &'static str,
     /// Its routes, each a method and a path.
     pub routes: &'static [(&'static str, &'static str)],
-    /// Whether it signs, verifies or publishes with the keys, and so is given them.
-    pub needs_keys: bool,
+    /// What it uses, and init therefore connects to.
+    pub needs: Needs,
     /// Its handler.
     pub handle: for<'a> fn(&'a App, Request) -> Answer<'a>,
 }

@@ -3,9 +3,9 @@
 
 use local::Message;
 use serde::Serialize;
-use shared::App;
 use shared::error::ApiError;
 use shared::phone::Phone;
+use shared::{App, Needs};
 
 use crate::{Endpoint, Request, Response};
 
@@ -13,7 +13,7 @@ use crate::{Endpoint, Request, Response};
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "local-outbox",
     routes: &[("GET", "/local/outbox")],
-    needs_keys: false,
+    needs: Needs::NOTHING,
     handle: |app, request| Box::pin(handle(app, request)),
 };
 

@@ -3,7 +3,6 @@
 //!
 //! An unknown user and a wrong password get the same answer for the same work.
 
-use shared::App;
 use shared::email::Email;
 use shared::error::ApiError;
 use shared::password::Attempt;
@@ -12,6 +11,7 @@ use shared::store::Login;
 use shared::token::Family;
 use shared::user::Credentials;
 use shared::value::Invalid;
+use shared::{App, Needs, Table};
 
 use crate::{Endpoint, Request, Response};
 
@@ -19,7 +19,7 @@ use crate::{Endpoint, Request, Response};
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "login",
     routes: &[("POST", "/api/v1/users/login")],
-    needs_keys: true,
+    needs: Needs { keys: true, table: Some(Table::Users), ..Needs::NOTHING },
     handle: |app, request| Box::pin(handle(app, request)),
 };
 

@@ -1,9 +1,9 @@
 //! `POST /api/v1/users/logout` `{"refresh_token"}` ends the login that the token came of;
 //! `{"refresh_token", "everywhere": true}` ends all the user's. 204, also when it was ended before.
 
-use shared::App;
 use shared::error::ApiError;
 use shared::token::RefreshToken;
+use shared::{App, Needs, Table};
 
 use crate::{Endpoint, Request, Response};
 
@@ -11,7 +11,7 @@ use crate::{Endpoint, Request, Response};
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "logout",
     routes: &[("POST", "/api/v1/users/logout")],
-    needs_keys: true,
+    needs: Needs { keys: true, table: Some(Table::TokenFamilies), ..Needs::NOTHING },
     handle: |app, request| Box::pin(handle(app, request)),
 };
 

@@ -3,8 +3,8 @@
 //! needs, and those without which some refuse to read it; Ably is no OpenID provider.
 
 use serde::Serialize;
-use shared::App;
 use shared::error::ApiError;
+use shared::{App, Needs};
 
 use crate::{Endpoint, Request, Response, jwks};
 
@@ -12,7 +12,7 @@ use crate::{Endpoint, Request, Response, jwks};
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "openid-configuration",
     routes: &[("GET", "/.well-known/openid-configuration")],
-    needs_keys: false,
+    needs: Needs::NOTHING,
     handle: |app, request| Box::pin(handle(app, request)),
 };
 

@@ -3,10 +3,10 @@
 //! The session must be verified; it is consumed in the transaction that replaces the hash.
 
 use serde::Serialize;
-use shared::App;
 use shared::error::ApiError;
 use shared::password::Password;
 use shared::sms_auth::{Purpose, SessionId};
+use shared::{App, Needs, Table};
 
 use crate::{Endpoint, Request, Response};
 
@@ -14,7 +14,7 @@ use crate::{Endpoint, Request, Response};
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "password",
     routes: &[("PUT", "/api/v1/users/password")],
-    needs_keys: false,
+    needs: Needs { table: Some(Table::SmsSessions), ..Needs::NOTHING },
     handle: |app, request| Box::pin(handle(app, request)),
 };
 

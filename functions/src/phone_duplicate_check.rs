@@ -1,9 +1,9 @@
 //! `GET /api/v1/users/phone/duplicate-check?phone=` answers `{"is_duplicated": bool}`.
 
 use serde::Serialize;
-use shared::App;
 use shared::error::ApiError;
 use shared::phone::Phone;
+use shared::{App, Needs, Table};
 
 use crate::{Endpoint, Request, Response};
 
@@ -11,7 +11,7 @@ use crate::{Endpoint, Request, Response};
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "phone-duplicate-check",
     routes: &[("GET", "/api/v1/users/phone/duplicate-check")],
-    needs_keys: false,
+    needs: Needs { table: Some(Table::Users), ..Needs::NOTHING },
     handle: |app, request| Box::pin(handle(app, request)),
 };
 

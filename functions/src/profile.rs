@@ -1,8 +1,8 @@
 //! `GET /api/v1/users/profile` with `Authorization: Bearer <access token>` answers `{"name",
 //! "email", "phone", "nickname"}`.
 
-use shared::App;
 use shared::error::ApiError;
+use shared::{App, Needs, Table};
 
 use crate::{Endpoint, Request, Response};
 
@@ -10,7 +10,7 @@ use crate::{Endpoint, Request, Response};
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "profile",
     routes: &[("GET", "/api/v1/users/profile")],
-    needs_keys: true,
+    needs: Needs { keys: true, table: Some(Table::Users), ..Needs::NOTHING },
     handle: |app, request| Box::pin(handle(app, request)),
 };
 

@@ -1,7 +1,9 @@
 //! The only file that knows Lambda: connects once, reads the request, calls the handler, answers.
 
+use std::pin::Pin;
+
 use lambda_http::request::RequestContext;
-use lambda_http::{Body, Error, RequestExt as _, service_fn};
+use lambda_http::{Body, Error, IntoResponse, RequestExt as _, service_fn};
 use shared::App;
 use shared::error::ApiError;
 use tokio::sync::OnceCell;
@@ -32,12 +34,12 @@ use crate::{Endpoint, Request, Response};
 pub async fn serve(endpoint: Endpoint) -> Result<(), Error> {
     logger(std::io::stdout).init();
     let app = OnceCell::new();
-    let connect = async || app.get_or_try_init(|| backend::connect(endpoint.needs_keys)).await;
+    let connect = async || app.get_or_try_init(|| backend::connect(endpoint.needs)).await;
     // The first request says why, if this fails.
     let _ = connect().await;
     lambda_http::run(service_fn(async |event| match connect().await {
-        Ok(app) => answer(endpoint, app, event).await,
-        Err(cause) => tell(endpoint, Err(ApiError::Internal(cause))),
+        Ok(app) => answer(endpoint, app, event).await.map(Told),
+        Err(cause) => tell(endpoint, Err(ApiError::Internal(cause))).map(Told),
     }))
     .await
 }
@@ -63,6 +65,16 @@ pub async fn serve_rotation() -> Result<(), Error> {
         })
     };
     lambda_runtime::run(service_fn(rotate)).await
+}
+
+/// Says that the body is text as it is. Else lambda_http looks for its charset, and brings the tables of
+/// all of them: 150 kB.
+struct Told(lambda_http::Response<String>);
+
+impl IntoResponse for Told {
+    fn into_response(self) -> Pin<Box<dyn Future<Output = lambda_http::Response<Body>> + Send>> {
+        Box::pin(std::future::ready(self.0.map(Body::from)))
+    }
 }
 
 /// Answers one event; an error too is an answer.

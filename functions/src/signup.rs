@@ -4,7 +4,6 @@
 //! The session must be verified for this phone; it is consumed in the transaction that makes the
 //! user. A 409 leaves it usable.
 
-use shared::App;
 use shared::email::Email;
 use shared::error::{ApiError, FieldError};
 use shared::name::{Name, Nickname};
@@ -14,6 +13,7 @@ use shared::sms_auth::{Purpose, SessionId};
 use shared::store::SignUp;
 use shared::token::Family;
 use shared::user::{NewUser, UserId};
+use shared::{App, Needs, Table};
 
 use crate::{Endpoint, Request, Response};
 
@@ -21,7 +21,7 @@ use crate::{Endpoint, Request, Response};
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "signup",
     routes: &[("POST", "/api/v1/users/singup"), ("POST", "/api/v1/users/signup")],
-    needs_keys: true,
+    needs: Needs { keys: true, table: Some(Table::SmsSessions), ..Needs::NOTHING },
     handle: |app, request| Box::pin(handle(app, request)),
 };
 

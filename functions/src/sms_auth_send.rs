@@ -5,11 +5,11 @@
 //! Whether the phone has an account makes no difference.
 
 use serde::Serialize;
-use shared::App;
 use shared::error::ApiError;
 use shared::phone::Phone;
 use shared::sms_auth::{self, Purpose, SessionId};
 use shared::store::{Opened, Session};
+use shared::{App, Needs, Table};
 
 use crate::{Endpoint, Request, Response};
 
@@ -17,7 +17,7 @@ use crate::{Endpoint, Request, Response};
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "sms-auth-send",
     routes: &[("GET", "/api/v1/users/sms-auth/send"), ("POST", "/api/v1/users/sms-auth/send")],
-    needs_keys: false,
+    needs: Needs { table: Some(Table::SmsSessions), sms: true, ..Needs::NOTHING },
     handle: |app, request| Box::pin(handle(app, request)),
 };
 

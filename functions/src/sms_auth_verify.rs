@@ -5,11 +5,11 @@
 //! them compared than the budgets allow.
 
 use serde::Serialize;
-use shared::App;
 use shared::error::ApiError;
 use shared::phone::Phone;
 use shared::sms_auth::{AuthCode, SessionId};
 use shared::store::Try;
+use shared::{App, Needs, Table};
 
 use crate::{Endpoint, Request, Response};
 
@@ -17,7 +17,7 @@ use crate::{Endpoint, Request, Response};
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "sms-auth-verify",
     routes: &[("POST", "/api/v1/users/sms-auth/verify")],
-    needs_keys: false,
+    needs: Needs { table: Some(Table::SmsSessions), ..Needs::NOTHING },
     handle: |app, request| Box::pin(handle(app, request)),
 };
 

@@ -5,10 +5,10 @@
 //! stolen from: the login is ended. But who did not get the answer, and asks again within 30 seconds,
 //! gets a valid pair again.
 
-use shared::App;
 use shared::error::ApiError;
 use shared::store::Refreshed;
 use shared::token::RefreshToken;
+use shared::{App, Needs, Table};
 
 use crate::{Endpoint, Request, Response};
 
@@ -16,7 +16,7 @@ use crate::{Endpoint, Request, Response};
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "token-refresh",
     routes: &[("POST", "/api/v1/users/token/refresh")],
-    needs_keys: true,
+    needs: Needs { keys: true, table: Some(Table::TokenFamilies), ..Needs::NOTHING },
     handle: |app, request| Box::pin(handle(app, request)),
 };
 

@@ -138,11 +138,24 @@ fn each_function_may_do_what_it_does_and_nothing_else() {
         for statement in function["Properties"]["Policies"][0]["Statement"].as_array().into_iter().flatten() {
             let resource =
                 statement["Resource"].as_str().map_or("a phone number", |resource| resource.trim_end_matches(".Arn"));
+            let only = &statement["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"][0];
+            let only = only.as_str().map(|pk| format!("'s {pk}")).unwrap_or_default();
             for action in statement["Action"].as_array().unwrap() {
-                actions.insert(format!("{} on {resource}", action.as_str().unwrap()));
+                actions.insert(format!("{} on {resource}{only}", action.as_str().unwrap()));
             }
         }
         granted.insert(bin, actions.into_iter().collect::<Vec<_>>().join(", "));
+    }
+    for endpoint in ENDPOINTS {
+        // What init asks for is granted, and what is granted is asked for.
+        let (granted, needs) = (&granted[endpoint.name], endpoint.needs);
+        let table = needs.table.map(|table| format!("dynamodb:GetItem on {table:?}Table"));
+        assert!(granted.contains(&table.clone().unwrap_or_default()), "{}: {table:?}", endpoint.name);
+        assert_eq!(granted.contains("dynamodb:"), table.is_some(), "{}", endpoint.name);
+        for action in ["sns:GetSMSAttributes", "sns:Publish"] {
+            assert_eq!(granted.contains(action), needs.sms, "{}: {action}", endpoint.name);
+        }
+        assert_eq!(granted.contains("secretsmanager:GetSecretValue"), needs.keys, "{}", endpoint.name);
     }
     let granted: Vec<_> = granted.iter().map(|(bin, actions)| (bin.as_str(), actions.as_str())).collect();
     let families = |action: &str| format!("dynamodb:{action} on TokenFamiliesTable");
@@ -154,7 +167,14 @@ fn each_function_may_do_what_it_does_and_nothing_else() {
             ("email-duplicate-check", "dynamodb:GetItem on UsersTable"),
             ("jwks", public),
             ("login", &format!("dynamodb:GetItem on UsersTable, {}, {private}", families("PutItem"))),
-            ("logout", &format!("{}, dynamodb:UpdateItem on UsersTable, {public}", families("DeleteItem"))),
+            (
+                "logout",
+                &format!(
+                    "{}, {}'s WARM, dynamodb:UpdateItem on UsersTable, {public}",
+                    families("DeleteItem"),
+                    families("GetItem")
+                )
+            ),
             ("openid-configuration", ""),
             (
                 "password",
@@ -177,14 +197,15 @@ fn each_function_may_do_what_it_does_and_nothing_else() {
             ),
             (
                 "sms-auth-send",
-                "dynamodb:DeleteItem on SmsSessionsTable, dynamodb:PutItem on SmsSessionsTable, dynamodb:UpdateItem on SmsSessionsTable, sns:Publish on a phone number"
+                "dynamodb:DeleteItem on SmsSessionsTable, dynamodb:GetItem on SmsSessionsTable's WARM, dynamodb:PutItem on SmsSessionsTable, dynamodb:UpdateItem on SmsSessionsTable, sns:GetSMSAttributes on *, sns:Publish on a phone number"
             ),
             ("sms-auth-verify", "dynamodb:GetItem on SmsSessionsTable, dynamodb:UpdateItem on SmsSessionsTable"),
             (
                 "token-refresh",
                 &format!(
-                    "dynamodb:ConditionCheckItem on UsersTable, {}, {}, {private}",
+                    "dynamodb:ConditionCheckItem on UsersTable, {}, {}'s WARM, {}, {private}",
                     families("DeleteItem"),
+                    families("GetItem"),
                     families("UpdateItem")
                 )
             ),

@@ -15,22 +15,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use shared::App;
 use shared::clock::{Clock, SystemClock};
 use shared::config::Config;
 use shared::keys::{KeySet, KeySource, Keys};
 use shared::random;
 use shared::sms_auth::AuthCode;
+use shared::{App, Needs};
 use zeroize::Zeroizing;
 
 pub use outbox::{Message, Outbox};
 pub use sqlite::SqliteStore;
 
-/// Connects a local function; its keys too if it `needs_keys`.
+/// Connects a local function.
 ///
 /// # Errors
 /// If a variable is bad, or the folder can't be used; and on AWS, where nothing of this may run.
-pub async fn connect(needs_keys: bool) -> Result<App, Box<dyn Error + Send + Sync>> {
+pub async fn connect(needs: Needs) -> Result<App, Box<dyn Error + Send + Sync>> {
     // Lambda sets it, and `cargo lambda watch` does not.
     if std::env::var_os("LAMBDA_TASK_ROOT").is_some() {
         return Err("this is a local build, and no account may live in it: deploy with `sam build`".into());
@@ -43,7 +43,7 @@ pub async fn connect(needs_keys: bool) -> Result<App, Box<dyn Error + Send + Syn
         config: Config::from_env()?,
         store: Box::new(SqliteStore::open(&folder.join("ably.db"))?),
         sms: Box::new(outbox(clock.clone())?.in_the_terminal()),
-        keys: if needs_keys {
+        keys: if needs.keys {
             let now = clock.now();
             Keys::read(Box::new(KeyFile::open(folder.join("keys.json"), now)?), now).await?
         } else {

@@ -9,6 +9,33 @@ use crate::sms::Sms;
 use crate::sms_auth::AuthCode;
 use crate::store::Store;
 
+/// What a function uses. Init connects to it, so that no request has to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Needs {
+    /// It signs, verifies or publishes with the keys, and so is given them.
+    pub keys: bool,
+    /// The table of the store that init asks for an item, if it uses the store.
+    pub table: Option<Table>,
+    /// It sends SMS.
+    pub sms: bool,
+}
+
+impl Needs {
+    /// Of a function that uses none of it.
+    pub const NOTHING: Self = Self { keys: false, table: None, sms: false };
+}
+
+/// A table of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    /// Accounts.
+    Users,
+    /// SMS sessions.
+    SmsSessions,
+    /// Logins.
+    TokenFamilies,
+}
+
 /// A running function's configuration and its connections. Made once, in init.
 pub struct App {
     /// What the operator set.

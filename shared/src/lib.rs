@@ -29,4 +29,4 @@ pub mod token;
 pub mod user;
 pub mod value;
 
-pub use app::App;
+pub use app::{App, Needs, Table};

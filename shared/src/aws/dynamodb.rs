@@ -18,6 +18,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -32,6 +33,7 @@ use aws_sdk_dynamodb::types::{
 use aws_types::SdkConfig;
 
 use super::{CallError, is_passing};
+use crate::Table;
 use crate::config::Config;
 use crate::email::Email;
 use crate::password::PasswordHash;
@@ -54,7 +56,7 @@ const LONGEST_TRANSACTION: Duration = Duration::from_secs(8);
 /// Users, sessions and logins in DynamoDB.
 #[derive(Debug)]
 pub struct DynamoDbStore {
-    client: Client,
+    client: LazyLock<Client, Box<dyn FnOnce() -> Client + Send>>,
     users: String,
     sms_sessions: String,
     token_families: String,
@@ -66,7 +68,22 @@ impl DynamoDbStore {
     /// The store in these three tables.
     #[must_use]
     pub fn new(sdk: &SdkConfig, users: String, sms_sessions: String, token_families: String) -> Self {
-        Self { client: Client::new(sdk), users, sms_sessions, token_families }
+        let sdk = sdk.clone();
+        // Some functions use no table: they need not make it.
+        let client: Box<dyn FnOnce() -> Client + Send> = Box::new(move || Client::new(&sdk));
+        Self { client: LazyLock::new(client), users, sms_sessions, token_families }
+    }
+
+    /// Reads an item that is not there, which opens the connection and costs half a unit. A function's
+    /// role may read at least this item.
+    pub(super) async fn warm(&self, table: Table) -> Result<(), CallError> {
+        let table = match table {
+            Table::Users => &self.users,
+            Table::SmsSessions => &self.sms_sessions,
+            Table::TokenFamilies => &self.token_families,
+        };
+        let got = self.client.get_item().table_name(table).key("pk", s("WARM".to_owned())).send().await;
+        got.map(|_| ()).map_err(|error| CallError::new("dynamodb:GetItem", &error))
     }
 
     async fn get(&self, table: &str, pk: String) -> Result<Option<Item>, StoreError> {

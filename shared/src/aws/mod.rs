@@ -21,43 +21,66 @@ use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider:
 use aws_types::region::Region;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
-use crate::App;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, ConfigError};
 use crate::keys::Keys;
 use crate::sms_auth::AuthCode;
+use crate::{App, Needs};
 
 pub use aws_types::SdkConfig;
 pub use dynamodb::DynamoDbStore;
 pub use keys::{Rotation, SecretKeys, rotate_keys};
 pub use sns::SnsSms;
 
-/// Connects a function on AWS, once, in init; reads the keys if it `needs_keys`: with their private
-/// halves in a function that signs, and without in one that only verifies, as `KEYS_SECRET` says.
+/// How long init waits for DynamoDB and SNS: many times what both take when all is well.
+const LONGEST_WARM_UP: Duration = Duration::from_secs(1);
+
+/// Connects a function on AWS, once, in init, where Lambda gives it a full CPU: a connection to each
+/// service that it `needs`, with one cheap request, so that the first invocation finds it open. The
+/// keys are read with their private halves in a function that signs, and without in one that only
+/// verifies, as `KEYS_SECRET` says.
 ///
 /// # Errors
-/// If a variable is missing or bad, or the keys can't be read.
-pub async fn connect(needs_keys: bool) -> Result<App, Box<dyn Error + Send + Sync>> {
+/// If a variable is missing or bad, or the keys can't be read. That DynamoDB or SNS does not answer is
+/// none: they are asked again when they are needed.
+pub async fn connect(needs: Needs) -> Result<App, Box<dyn Error + Send + Sync>> {
     let config = Config::from_env()?;
     let sdk = sdk_config()?;
-    let keys = if needs_keys {
-        Keys::read(Box::new(SecretKeys::new(&sdk, variable("KEYS_SECRET")?)), SystemClock.now()).await?
-    } else {
-        Keys::default()
+    let store = DynamoDbStore::new(
+        &sdk,
+        variable("USERS_TABLE")?,
+        variable("SMS_SESSIONS_TABLE")?,
+        variable("TOKEN_FAMILIES_TABLE")?,
+    );
+    let sms = SnsSms::new(&sdk, &config);
+    let keys = async {
+        if !needs.keys {
+            return Ok(Keys::default());
+        }
+        Keys::read(Box::new(SecretKeys::new(&sdk, variable("KEYS_SECRET")?)), SystemClock.now()).await
     };
+    let store_is_warm =
+        warm("the store", async { if let Some(table) = needs.table { store.warm(table).await } else { Ok(()) } });
+    let sms_is_warm = warm("the SMS provider", async { if needs.sms { sms.warm().await } else { Ok(()) } });
+    let (keys, (), ()) = tokio::join!(keys, store_is_warm, sms_is_warm);
     Ok(App {
-        store: Box::new(DynamoDbStore::new(
-            &sdk,
-            variable("USERS_TABLE")?,
-            variable("SMS_SESSIONS_TABLE")?,
-            variable("TOKEN_FAMILIES_TABLE")?,
-        )),
-        sms: Box::new(SnsSms::new(&sdk, &config)),
+        store: Box::new(store),
+        sms: Box::new(sms),
         config,
-        keys,
+        keys: keys?,
         clock: Arc::new(SystemClock),
         new_code: AuthCode::generate,
     })
+}
+
+/// Waits until `asked` was answered, and no longer than is sensible.
+async fn warm(what: &str, asked: impl Future<Output = Result<(), CallError>>) {
+    let cause: Box<dyn Error> = match tokio::time::timeout(LONGEST_WARM_UP, asked).await {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error.into(),
+        Err(elapsed) => elapsed.into(),
+    };
+    tracing::warn!(%cause, "{what} did not answer in init");
 }
 
 /// The SDK's configuration, for all services: a call is tried three times at most, and takes 6 s at

@@ -1,6 +1,7 @@
 //! SMS through SNS.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -21,7 +22,7 @@ const LONGEST_PUBLISH: Duration = Duration::from_secs(5);
 /// Sends each code as one transactional SMS.
 #[derive(Debug)]
 pub struct SnsSms {
-    client: Client,
+    client: LazyLock<Client, Box<dyn FnOnce() -> Client + Send>>,
     sender_id: Option<String>,
     max_price_usd: String,
 }
@@ -35,10 +36,17 @@ impl SnsSms {
             .retry_config(RetryConfig::disabled())
             .timeout_config(TimeoutConfig::builder().operation_timeout(LONGEST_PUBLISH).build());
         Self {
-            client: Client::from_conf(once.build()),
+            // Only one function sends: the others need not make it.
+            client: LazyLock::new(Box::new(|| Client::from_conf(once.build()))),
             sender_id: config.sms_sender_id.clone(),
             max_price_usd: config.sms_max_price_usd.clone(),
         }
+    }
+
+    /// Asks for a setting, which opens the connection.
+    pub(super) async fn warm(&self) -> Result<(), CallError> {
+        let asked = self.client.get_sms_attributes().attributes("DefaultSMSType").send().await;
+        asked.map(|_| ()).map_err(|error| CallError::new("sns:GetSMSAttributes", &error))
     }
 }
 

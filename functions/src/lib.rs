@@ -32,7 +32,7 @@ use shared::{App, Needs};
 
 pub use request::Request;
 pub use response::Response;
-pub use serve::serve;
+pub use serve::{serve, serve_with_sms};
 
 /// An endpoint: how it is reached, and what answers.
 #[derive(Clone, Copy)]

@@ -4,8 +4,8 @@ use std::pin::Pin;
 
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Error, IntoResponse, RequestExt as _, service_fn};
-use shared::App;
 use shared::error::ApiError;
+use shared::{App, Needs};
 use tokio::sync::OnceCell;
 use tracing::Subscriber;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -32,9 +32,25 @@ use crate::{Endpoint, Request, Response};
 /// # Errors
 /// If the Lambda runtime fails.
 pub async fn serve(endpoint: Endpoint) -> Result<(), Error> {
+    serve_with(endpoint, backend::connect).await
+}
+
+/// Runs an `endpoint` that sends SMS. Apart, so that the other functions need not carry the provider's
+/// client.
+///
+/// # Errors
+/// If the Lambda runtime fails.
+pub async fn serve_with_sms(endpoint: Endpoint) -> Result<(), Error> {
+    serve_with(endpoint, backend::connect_with_sms).await
+}
+
+async fn serve_with<C>(endpoint: Endpoint, connect: impl Fn(Needs) -> C + Send + Sync) -> Result<(), Error>
+where
+    C: Future<Output = Result<App, Error>> + Send,
+{
     logger(std::io::stdout).init();
     let app = OnceCell::new();
-    let connect = async || app.get_or_try_init(|| backend::connect(endpoint.needs)).await;
+    let connect = async || app.get_or_try_init(|| connect(endpoint.needs)).await;
     // The first request says why, if this fails.
     let _ = connect().await;
     lambda_http::run(service_fn(async |event| match connect().await {

@@ -54,6 +54,14 @@ pub async fn connect(needs: Needs) -> Result<App, Box<dyn Error + Send + Sync>> 
     })
 }
 
+/// The same: every local function has the outbox.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_with_sms(needs: Needs) -> Result<App, Box<dyn Error + Send + Sync>> {
+    connect(needs).await
+}
+
 /// The outbox of the local run.
 ///
 /// # Errors

@@ -16,13 +16,11 @@ pub struct Needs {
     pub keys: bool,
     /// The table of the store that init asks for an item, if it uses the store.
     pub table: Option<Table>,
-    /// It sends SMS.
-    pub sms: bool,
 }
 
 impl Needs {
     /// Of a function that uses none of it.
-    pub const NOTHING: Self = Self { keys: false, table: None, sms: false };
+    pub const NOTHING: Self = Self { keys: false, table: None };
 }
 
 /// A table of the store.

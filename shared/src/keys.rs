@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
+use std::hash::BuildHasher as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -34,7 +35,10 @@ const ROTATION_SECONDS: i64 = 10 * 60;
 const FRESH_SECONDS: i64 = 5 * 60;
 /// The same, when a token names a key that is not among them.
 const FRESH_SECONDS_FOR_UNKNOWN: i64 = 60;
-/// How many verified tokens a function remembers, at some 500 bytes each.
+/// What PKCS#8 puts before an RSA key of 2048 bits in PKCS#1 (RFC 5958, 2; RFC 8017, A.1.2), which is what
+/// jsonwebtoken takes: two lengths, a version and an algorithm, in bytes.
+const PKCS8_HEADER_BYTES: usize = 26;
+/// How many verified tokens a function remembers, at about a kilobyte each.
 const REMEMBERED_TOKENS: usize = 256;
 
 /// A key set, newest first.
@@ -264,13 +268,13 @@ impl StoredKey {
 impl Key {
     fn read(stored: StoredKey) -> Result<Self, KeyError> {
         let signing = stored.private_key.map(|key| {
-            let pem =
-                Zeroizing::new(format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", key.as_str()));
-            EncodingKey::from_rsa_pem(pem.as_bytes())
+            let pkcs8 = Zeroizing::new(STANDARD.decode(key.as_bytes()).map_err(|_| KeyError::NoKey)?);
+            let pkcs1 = pkcs8.get(PKCS8_HEADER_BYTES..).ok_or(KeyError::NoKey)?;
+            Ok(EncodingKey::from_rsa_der(pkcs1))
         });
         Ok(Self {
             verifying: DecodingKey::from_rsa_components(&stored.n, &stored.e).map_err(|_| KeyError::NoKey)?,
-            signing: signing.transpose().map_err(|_| KeyError::NoKey)?,
+            signing: signing.transpose()?,
             kid: stored.kid,
             created_at: stored.created_at,
             is_announced: stored.is_announced,
@@ -309,8 +313,8 @@ pub struct Keys {
 struct Cached {
     set: Arc<KeySet>,
     read_at: i64,
-    /// The claims of the tokens that the set verified, by the tokens' SHA-256.
-    verified: HashMap<Vec<u8>, Claims>,
+    /// Tokens that the set verified, and what they say; by a keyed hash of them.
+    verified: HashMap<u64, (Zeroizing<String>, Arc<Claims>)>,
 }
 
 impl Keys {
@@ -334,19 +338,22 @@ impl Keys {
         if set.find(kid).is_some() { set } else { self.not_older_than(FRESH_SECONDS_FOR_UNKNOWN, now).await }
     }
 
-    /// What the token of this hash says, if the keys at `now` have verified it.
-    pub(crate) async fn remembered(&self, hash: &[u8], now: i64) -> Option<Claims> {
+    /// What `token` says, if the keys at `now` have verified it.
+    pub(crate) async fn remembered(&self, token: &str, now: i64) -> Option<Arc<Claims>> {
         self.current(now).await;
-        self.cached().verified.get(hash).cloned()
+        let verified = &self.cached().verified;
+        let (of, claims) = verified.get(&verified.hasher().hash_one(token))?;
+        (of.as_str() == token).then(|| claims.clone())
     }
 
     /// Remembers what a token says whose signature was verified.
-    pub(crate) fn remember(&self, hash: &[u8], claims: Claims) {
+    pub(crate) fn remember(&self, token: &str, claims: Arc<Claims>) {
         let verified = &mut self.cached().verified;
         if verified.len() >= REMEMBERED_TOKENS {
             verified.clear();
         }
-        verified.insert(hash.to_vec(), claims);
+        let hash = verified.hasher().hash_one(token);
+        verified.insert(hash, (Zeroizing::new(token.to_owned()), claims));
     }
 
     async fn not_older_than(&self, seconds: i64, now: i64) -> Arc<KeySet> {
@@ -597,10 +604,10 @@ mod tests {
         let family = crate::token::Family::start(crate::user::UserId::generate(NOW * 1000), 0, &config, NOW);
         let tokens = serde_json::to_value(keys.issue(&family, "https://a", &config, NOW).await.unwrap()).unwrap();
         keys.verify_access(tokens["access_token"].as_str().unwrap(), "https://a", &config, NOW).await.unwrap();
-        let [claims] = keys.cached().verified.values().cloned().collect::<Vec<_>>().try_into().ok().unwrap();
+        let (_, claims) = keys.cached().verified.values().next().unwrap().clone();
         for nth in 0..10 * REMEMBERED_TOKENS {
-            keys.remember(&nth.to_ne_bytes(), claims.clone());
-            assert!(keys.remembered(&nth.to_ne_bytes(), NOW).await.is_some());
+            keys.remember(&nth.to_string(), claims.clone());
+            assert!(keys.remembered(&nth.to_string(), NOW).await.is_some());
             assert!(keys.cached().verified.len() <= REMEMBERED_TOKENS);
         }
     }

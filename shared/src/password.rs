@@ -1,8 +1,7 @@
 //! Passwords and their bcrypt hashes.
 
-use std::collections::HashSet;
+use std::cmp::Ordering;
 use std::fmt;
-use std::sync::LazyLock;
 
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
@@ -16,7 +15,7 @@ const MIN_CHARACTERS: usize = 8;
 /// bcrypt reads no more. Its crate hashes 72 bytes whole (`hash`), though `non_truncating_hash`
 /// refuses them.
 const MAX_BYTES: usize = 72;
-/// The commonest passwords of at least [`MIN_CHARACTERS`], in lower case, a line each.
+/// The commonest passwords of at least [`MIN_CHARACTERS`], in lower case, a line each, sorted.
 /// Made from lists under the licences in `common-passwords.LICENSE`.
 const COMMON: &str = include_str!("common-passwords.txt");
 
@@ -67,6 +66,23 @@ impl Password {
     }
 }
 
+/// Whether the list has it, by halves: none of it need be read before.
+fn is_common(password: &str) -> bool {
+    let is_end = |byte: &u8| *byte == b'\n';
+    let mut rest = COMMON.as_bytes();
+    while !rest.is_empty() {
+        let (before, _) = rest.split_at(rest.len() / 2);
+        let (less, line) = rest.split_at(before.iter().rposition(is_end).map_or(0, |end| end + 1));
+        let (line, greater) = line.split_at(line.iter().position(is_end).unwrap_or(line.len()));
+        match password.as_bytes().cmp(line) {
+            Ordering::Less => rest = less,
+            Ordering::Equal => return true,
+            Ordering::Greater => rest = greater.strip_prefix(b"\n").unwrap_or_default(),
+        }
+    }
+    false
+}
+
 impl Value for Password {
     fn parse(text: &str, _: &Config) -> Result<Self, Invalid> {
         // Before any work, so that a long text costs nothing. NFC makes no text three times shorter.
@@ -84,8 +100,7 @@ impl Value for Password {
         if password.chars().any(char::is_control) {
             return Err(Invalid("must not hold control characters"));
         }
-        static COMMONEST: LazyLock<HashSet<&str>> = LazyLock::new(|| COMMON.lines().collect());
-        if COMMONEST.contains(Zeroizing::new(password.to_lowercase()).as_str()) {
+        if is_common(&Zeroizing::new(password.to_lowercase())) {
             return Err(Invalid("is one of the commonest passwords: choose another"));
         }
         Ok(Self(password))
@@ -193,6 +208,12 @@ mod tests {
         assert!(parse("correct horse battery").is_ok());
         assert!(COMMON.lines().count() >= 10_000);
         assert!(COMMON.lines().all(|line| line.chars().count() >= MIN_CHARACTERS && line == line.to_lowercase()));
+        assert!(COMMON.lines().is_sorted());
+        for line in COMMON.lines() {
+            assert!(is_common(line));
+            assert!(!is_common(&format!("{line}\0")) && !is_common(&format!("\0{line}")));
+        }
+        assert!(!is_common("") && !is_common("\u{10ffff}"));
     }
 
     #[test]

@@ -56,14 +56,13 @@ pub fn is_known(region: Region) -> bool {
 
 fn of_region(region: Region) -> Option<&'static PhoneNumberUtil> {
     decoded(|_, util| util.get_country_code_for_region(region).is_some())
-        .or_else(|| decode(find(|key| Region::from_str(&key.id) == Ok(region))?.calling_code))
+        .or_else(|| decode(|key| Region::from_str(&key.id) == Ok(region)))
 }
 
 /// Of the calling code that these digits begin with; none begins with another one.
 fn of_digits(digits: &str) -> Option<&'static PhoneNumberUtil> {
     let is_it = |calling_code: i32| digits.starts_with(&calling_code.to_string());
-    decoded(|calling_code, _| is_it(calling_code))
-        .or_else(|| decode(find(|key| key.calling_code != 0 && is_it(key.calling_code))?.calling_code))
+    decoded(|calling_code, _| is_it(calling_code)).or_else(|| decode(|key| is_it(key.calling_code)))
 }
 
 fn decoded(is_it: impl Fn(i32, &PhoneNumberUtil) -> bool) -> Option<&'static PhoneNumberUtil> {
@@ -71,17 +70,13 @@ fn decoded(is_it: impl Fn(i32, &PhoneNumberUtil) -> bool) -> Option<&'static Pho
     decoded.iter().find(|(calling_code, util)| is_it(*calling_code, util)).map(|(_, util)| *util)
 }
 
-fn regions() -> impl Iterator<Item = (RegionKey, Bytes)> {
-    let metadata = Regions::decode(Bytes::from_static(METADATA)).unwrap_or_default().metadata;
-    metadata.into_iter().filter_map(|region| Some((RegionKey::decode(region.clone()).ok()?, region)))
-}
-
-fn find(is_it: impl Fn(&RegionKey) -> bool) -> Option<RegionKey> {
-    regions().map(|(key, _)| key).find(is_it)
-}
-
-fn decode(calling_code: i32) -> Option<&'static PhoneNumberUtil> {
-    let regions = regions().filter(|(key, _)| key.calling_code == calling_code);
+/// Decodes all regions of the calling code of which one `is_it`.
+fn decode(is_it: impl Fn(&RegionKey) -> bool) -> Option<&'static PhoneNumberUtil> {
+    let regions = Regions::decode(Bytes::from_static(METADATA)).ok()?.metadata.into_iter();
+    let regions: Vec<_> =
+        regions.filter_map(|region| Some((RegionKey::decode(region.clone()).ok()?, region))).collect();
+    let calling_code = regions.iter().map(|(key, _)| key).find(|key| is_it(key))?.calling_code;
+    let regions = regions.into_iter().filter(|(key, _)| key.calling_code == calling_code);
     let metadata = regions.filter_map(|(_, region)| PhoneMetadata::decode(region).ok()).collect();
     let util = PhoneNumberUtil::new_for_metadata(PhoneMetadataCollection { metadata }).ok()?;
     let util: &'static _ = Box::leak(Box::new(util));

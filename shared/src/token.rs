@@ -4,8 +4,8 @@
 //! alone, which is its audience: a service that checks no more than issuer and audience refuses it.
 
 use std::fmt;
+use std::sync::Arc;
 
-use aws_lc_rs::digest::{self, SHA256};
 use jsonwebtoken::{Algorithm, Header, Validation};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -65,7 +65,7 @@ pub struct Family {
 }
 
 /// What a token says.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Claims {
     user_id: String,
     sub: String,
@@ -83,7 +83,7 @@ pub(crate) struct Claims {
 }
 
 /// What a refresh token says besides.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 struct FamilyClaims {
     family: Uuid,
     generation: u32,
@@ -209,20 +209,19 @@ impl Keys {
         issuer: &str,
         audience: &str,
         now: i64,
-    ) -> Result<Claims, ApiError> {
+    ) -> Result<Arc<Claims>, ApiError> {
         if token.len() > MAX_TOKEN {
             return Err(ApiError::TokenInvalid);
         }
         // A client sends the same token many times, and an RSA signature takes as long as all the rest
         // of a request: what was signed is remembered, what is good for this use is decided each time.
-        let hash = digest::digest(&SHA256, token.as_bytes());
-        let claims = match self.remembered(hash.as_ref(), now).await {
+        let claims = match self.remembered(token, now).await {
             Some(claims) => claims,
             None => {
-                let claims = self.verify_signature(token, now).await?;
+                let claims = Arc::new(self.verify_signature(token, now).await?);
                 // A refresh token is used once.
                 if claims.token_use == TokenUse::Access {
-                    self.remember(hash.as_ref(), claims.clone());
+                    self.remember(token, claims.clone());
                 }
                 claims
             }

@@ -2,5 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    functions::serve(functions::sms_auth_send::ENDPOINT).await
+    functions::serve_with_sms(functions::sms_auth_send::ENDPOINT).await
 }

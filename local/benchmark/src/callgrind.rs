@@ -3,38 +3,55 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::BoxError;
 use crate::lambda::Lambda;
+use crate::timing::Row;
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+/// How many warm requests are counted, of which the median counts.
+const WARM: usize = 5;
+
+/// The instructions of a row.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Instructions {
+    /// From the start to the first answer.
+    pub(crate) first: u64,
+    /// Of a warm request.
+    pub(crate) warm: u64,
+}
+
+/// Counts a row's instructions, with this cost of bcrypt.
+pub(crate) fn count(row: &Row, bcrypt_cost: u32, folder: &Path) -> Result<Instructions, BoxError> {
+    let out = folder.join("callgrind.out");
+    let mut command = Command::new("valgrind");
+    command
+        .args(["--tool=callgrind", "--quiet", &format!("--callgrind-out-file={}", out.display())])
+        .arg(&row.program)
+        .args(&row.arguments)
+        .env_clear()
+        .envs(&row.environment)
+        .env("BCRYPT_COST", bcrypt_cost.to_string());
+    let mut counted = Counted { lambda: Lambda::start(command)?.0, out, dumps: 0 };
+    row.invoke(&mut counted.lambda, 0)?;
+    let first = counted.instructions()?;
+    let mut warm = [0; WARM];
+    for (nth, warm) in warm.iter_mut().enumerate() {
+        row.invoke(&mut counted.lambda, nth + 1)?;
+        *warm = counted.instructions()?;
+    }
+    warm.sort_unstable();
+    Ok(Instructions { first, warm: warm[WARM / 2] })
+}
 
 /// A function under callgrind.
-pub(crate) struct Counted {
-    pub(crate) lambda: Lambda,
+struct Counted {
+    lambda: Lambda,
     out: PathBuf,
     dumps: usize,
 }
 
 impl Counted {
-    /// Starts `program` and counts from there.
-    pub(crate) fn start(
-        program: &Path,
-        environment: impl IntoIterator<Item = (&'static str, String)>,
-        folder: &Path,
-    ) -> Result<Self, BoxError> {
-        let out = folder.join("callgrind.out");
-        let mut command = Command::new("valgrind");
-        command
-            .args(["--tool=callgrind", "--quiet"])
-            .arg(format!("--callgrind-out-file={}", out.display()))
-            .arg(program)
-            .env_clear()
-            .envs(environment);
-        let (lambda, _) = Lambda::start(command)?;
-        Ok(Self { lambda, out, dumps: 0 })
-    }
-
     /// The instructions since this was last called.
-    pub(crate) fn instructions(&mut self) -> Result<u64, BoxError> {
+    fn instructions(&mut self) -> Result<u64, BoxError> {
         // What it still does after its answer, up to asking for the next event, belongs to it.
         self.lambda.settle()?;
         let dumped =

@@ -56,8 +56,8 @@ impl Request {
 }
 
 /// Writes a response; the connection is kept.
-pub(crate) fn respond(stream: &mut impl Write, status: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<()> {
-    let mut response = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n", body.len());
+pub(crate) fn respond(stream: &mut impl Write, status: u16, headers: &[(&str, &str)], body: &[u8]) -> io::Result<()> {
+    let mut response = format!("HTTP/1.1 {status} -\r\ncontent-length: {}\r\n", body.len());
     for (name, value) in headers {
         response += &format!("{name}: {value}\r\n");
     }

@@ -7,9 +7,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::BoxError;
 use crate::http::{Request, respond};
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -79,12 +78,12 @@ impl Lambda {
             ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:ap-northeast-2:123456789012:function:benchmark"),
         ];
         let asked_at = Instant::now();
-        respond(&mut client, "200 OK", &headers, event)?;
+        respond(&mut client, 200, &headers, event)?;
         let mut call = self.calls.recv_timeout(PATIENCE)?;
         if !call.request.path.ends_with("/response") {
             return Err(format!("the function failed: {}", String::from_utf8_lossy(&call.request.body)).into());
         }
-        respond(&mut call.client, "202 Accepted", &[], b"")?;
+        respond(&mut call.client, 202, &[], b"")?;
         Ok(Answered { took: call.at - asked_at, body: call.request.body })
     }
 
@@ -103,6 +102,22 @@ impl Lambda {
         }
         self.next = Some(call.client);
         Ok(call.at)
+    }
+
+    /// The CPU time that it has had, where the system tells.
+    pub(crate) fn cpu(&self) -> Option<Duration> {
+        let mut nanoseconds = 0;
+        for thread in std::fs::read_dir(format!("/proc/{}/task", self.process_id())).ok()? {
+            let schedstat = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+            nanoseconds += schedstat.split(' ').next()?.parse::<u64>().ok()?;
+        }
+        Some(Duration::from_nanos(nanoseconds))
+    }
+
+    /// The same, once it waits for an event.
+    pub(crate) fn settled_cpu(&mut self) -> Result<Option<Duration>, BoxError> {
+        self.settle()?;
+        Ok(self.cpu())
     }
 
     /// The most memory that it had in RAM at once, in bytes.

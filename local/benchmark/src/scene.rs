@@ -1,5 +1,5 @@
-//! What the functions find: services with one user, one verified session and one login in them, and
-//! an event for each function that it answers with success.
+//! What the functions find when they are timed: services with one user, one verified session and one
+//! login in them, and fixed answers; and events for each function.
 
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,15 +14,26 @@ use shared::token::Family;
 use shared::user::UserId;
 use shared::value::Value as _;
 
+use crate::BoxError;
 use crate::http::Request;
 use crate::services::{Service, Tls};
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
 const ISSUER: &str = "https://accounts.example.com";
-const PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 const PHONE: &str = "+821012345678";
 const CODE: &str = "123456";
+
+/// How many tokens a client who never sends one twice goes through.
+const TOKENS: usize = 32;
+
+/// A row of the table: a function, and the events that it is given in turn.
+pub(crate) struct Call {
+    pub(crate) name: &'static str,
+    pub(crate) function: &'static str,
+    pub(crate) events: Vec<Vec<u8>>,
+    /// The status that it answers, if it is called over HTTP.
+    pub(crate) status: Option<u64>,
+}
 
 pub(crate) struct Scene {
     dynamodb: Service,
@@ -32,7 +43,7 @@ pub(crate) struct Scene {
     /// For files; gone with the scene.
     pub(crate) folder: tempfile::TempDir,
     session: String,
-    tokens: Json,
+    tokens: Vec<Json>,
 }
 
 impl Scene {
@@ -43,13 +54,18 @@ impl Scene {
         tls.write_authority(&authority)?;
 
         let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?;
-        let config = Config::default();
+        // Tokens that outlast the benchmark.
+        let config = Config { access_token_seconds: 24 * 60 * 60, ..Config::default() };
         let keys = KeySet::generate(now)?;
         let user = UserId::generate(now * 1000);
         let session = SessionId::generate();
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         let family = Family::start(user, 0, &config, now);
-        let tokens = runtime.block_on(Keys::from(KeySet::read(&keys)?).issue(&family, ISSUER, &config, now))?;
+        let issuer = Keys::from(KeySet::read(&keys)?);
+        let mut tokens = Vec::new();
+        for _ in 0..TOKENS {
+            tokens.push(serde_json::to_value(runtime.block_on(issuer.issue(&family, ISSUER, &config, now))?)?);
+        }
 
         let parsed = |invalid: shared::value::Invalid| invalid.0;
         let phone = Phone::parse(PHONE, &config).map_err(parsed)?;
@@ -73,99 +89,137 @@ impl Scene {
             let answer = match operation.rsplit('.').next() {
                 Some("GetItem") if pk.starts_with("USER#") => json!({ "Item": user_item }),
                 Some("GetItem") if pk.starts_with("SESSION#") => json!({ "Item": session_item }),
+                Some("GetItem") if pk == "WARM" || pk.contains("nobody") => json!({}),
                 Some("GetItem") => json!({ "Item": link }),
                 _ => json!({}),
             };
-            ("application/x-amz-json-1.0", answer.to_string())
+            (200, "application/x-amz-json-1.0", answer.to_string())
         };
-        let published = "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><PublishResult><MessageId>1</MessageId></PublishResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></PublishResponse>";
         let public = KeySet::public(&keys)?;
         let secrets = move |request: &Request| {
             let body: Json = serde_json::from_slice(&request.body).unwrap_or_default();
             let set = if body["SecretId"] == "private" { keys.as_str() } else { &public };
-            let answer = json!({ "ARN": "arn", "Name": body["SecretId"], "VersionId": "1", "SecretString": set });
-            ("application/x-amz-json-1.1", answer.to_string())
+            let mut answer = json!({ "ARN": "arn", "Name": body["SecretId"], "VersionId": "1", "SecretString": set });
+            answer["VersionIdsToStages"] = json!({ "1": ["AWSCURRENT"] });
+            (200, "application/x-amz-json-1.1", answer.to_string())
         };
         Ok(Self {
             dynamodb: Service::start(&tls, Box::new(dynamodb))?,
-            sns: Service::start(&tls, Box::new(move |_| ("text/xml", published.to_owned())))?,
+            sns: Service::start(&tls, Box::new(|request| (200, "text/xml", sns_answer(request))))?,
             secrets: Service::start(&tls, Box::new(secrets))?,
             authority: authority.display().to_string(),
             folder,
             session: session.reveal().to_owned(),
-            tokens: serde_json::to_value(&tokens)?,
+            tokens,
         })
     }
 
     /// The environment of a function, as the template and Lambda give it.
-    pub(crate) fn environment(&self, function: &str) -> HashMap<&'static str, String> {
-        let signs = matches!(function, "signup" | "login" | "token-refresh");
-        HashMap::from([
-            ("AWS_REGION", "ap-northeast-2".to_owned()),
-            ("AWS_DEFAULT_REGION", "ap-northeast-2".to_owned()),
-            ("AWS_ACCESS_KEY_ID", "test".to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
-            ("AWS_SESSION_TOKEN", "test".to_owned()),
-            ("AWS_ENDPOINT_URL_DYNAMODB", self.dynamodb.url.clone()),
-            ("AWS_ENDPOINT_URL_SNS", self.sns.url.clone()),
-            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", self.secrets.url.clone()),
-            ("AWS_CA_BUNDLE", self.authority.clone()),
-            ("USERS_TABLE", "Users".to_owned()),
-            ("SMS_SESSIONS_TABLE", "SmsSessions".to_owned()),
-            ("TOKEN_FAMILIES_TABLE", "TokenFamilies".to_owned()),
-            ("KEYS_SECRET", if signs { "private" } else { "public" }.to_owned()),
-            ("TOKEN_ISSUER", ISSUER.to_owned()),
-        ])
+    pub(crate) fn environment(&self, function: &str) -> Environment {
+        environment(function, &self.authority, [&self.dynamodb, &self.sns, &self.secrets])
     }
 
-    /// What the services were asked since this was last called.
-    pub(crate) fn asked(&self) -> String {
-        let of = |name: &str, service: &Service| {
-            let asked = service.asked();
-            let requests: Vec<_> =
-                asked.requests.iter().map(|(operation, times)| format!("{times} {operation}")).collect();
-            let connections = asked.connections;
-            (connections > 0 || !requests.is_empty())
-                .then(|| format!("{name}: {connections} connections, {}", requests.join(", ")))
-        };
-        let asked = [of("DynamoDB", &self.dynamodb), of("SNS", &self.sns), of("Secrets", &self.secrets)];
-        asked.into_iter().flatten().collect::<Vec<_>>().join("; ")
-    }
-
-    /// The functions, each with an event that succeeds; and the floor.
-    pub(crate) fn events(&self) -> Vec<(String, Vec<u8>)> {
-        let (access, refresh) = (&self.tokens["access_token"], &self.tokens["refresh_token"]);
-        let bearer = format!("Bearer {}", access.as_str().unwrap_or_default());
+    /// The floor; the functions, each with an event that succeeds; and what is compared with them.
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        let tokens = |name: &'static str| self.tokens.iter().map(move |pair| pair[name].as_str().unwrap_or_default());
+        let profiles: Vec<_> = tokens("access_token").map(profile).collect();
+        let refresh = tokens("refresh_token").next();
         let user = json!({
             "email": "minji@example.com", "nickname": "minji", "phone": PHONE, "password": PASSWORD, "name": "Kim Minji",
             "session_id": self.session,
         });
         let verify = json!({ "session_id": self.session, "phone": PHONE, "auth_code": CODE });
-        let login = json!({ "email": "minji@example.com", "password": PASSWORD });
         let reset = json!({ "session_id": self.session, "password": "a newer horse battery" });
+        let rotation = json!({ "Step": "testSecret", "SecretId": "private", "ClientRequestToken": "1" });
         let get = |path: &str, query: &str| event("GET", path, query, None, None);
-        let post = |path: &str, body: &Json| event("POST", path, "", None, Some(body));
-        let named = [
-            ("hello", get("/", "")),
-            ("email-duplicate-check", get("/api/v1/users/email/duplicate-check", "email=minji@example.com")),
-            ("phone-duplicate-check", get("/api/v1/users/phone/duplicate-check", "phone=01012345678")),
-            ("sms-auth-send", post("/api/v1/users/sms-auth/send", &json!({ "phone": PHONE }))),
-            ("sms-auth-verify", post("/api/v1/users/sms-auth/verify", &verify)),
-            ("signup", post("/api/v1/users/signup", &user)),
-            ("login", post("/api/v1/users/login", &login)),
-            ("profile", event("GET", "/api/v1/users/profile", "", Some(&bearer), None)),
-            ("password", event("PUT", "/api/v1/users/password", "", None, Some(&reset))),
-            ("token-refresh", post("/api/v1/users/token/refresh", &json!({ "refresh_token": refresh }))),
-            ("logout", post("/api/v1/users/logout", &json!({ "refresh_token": refresh }))),
-            ("jwks", get("/.well-known/jwks.json", "")),
-            ("openid-configuration", get("/.well-known/openid-configuration", "")),
-        ];
-        named.into_iter().map(|(name, event)| (name.to_owned(), event.to_string().into_bytes())).collect()
+        let call = |name, function, status, events: Vec<Json>| Call {
+            name,
+            function,
+            status,
+            events: events.iter().map(|event| event.to_string().into_bytes()).collect(),
+        };
+        let ok = |name, event| call(name, name, Some(200), vec![event]);
+        vec![
+            ok("hello", get("/", "")),
+            ok("email-duplicate-check", get("/api/v1/users/email/duplicate-check", "email=minji@example.com")),
+            ok("phone-duplicate-check", get("/api/v1/users/phone/duplicate-check", "phone=01012345678")),
+            ok("sms-auth-send", post("sms-auth/send", &json!({ "phone": PHONE }))),
+            ok("sms-auth-verify", post("sms-auth/verify", &verify)),
+            call("signup", "signup", Some(201), vec![post("signup", &user)]),
+            ok("login", login("minji@example.com", PASSWORD)),
+            call("login: wrong password", "login", Some(401), vec![login("minji@example.com", "a wrong battery")]),
+            call("login: unknown user", "login", Some(401), vec![login("nobody@example.com", "a wrong battery")]),
+            call("profile", "profile", Some(200), profiles.iter().take(1).cloned().collect()),
+            call("profile: a new token each time", "profile", Some(200), profiles),
+            ok("password", event("PUT", "/api/v1/users/password", "", None, Some(&reset))),
+            ok("token-refresh", post("token/refresh", &json!({ "refresh_token": refresh }))),
+            call("logout", "logout", Some(204), vec![post("logout", &json!({ "refresh_token": refresh }))]),
+            ok("jwks", get("/.well-known/jwks.json", "")),
+            ok("openid-configuration", get("/.well-known/openid-configuration", "")),
+            call("rotate-keys", "rotate-keys", None, vec![rotation]),
+        ]
     }
 }
 
+pub(crate) fn login(email: &str, password: &str) -> Json {
+    post("login", &json!({ "email": email, "password": password }))
+}
+
+pub(crate) fn profile(token: &str) -> Json {
+    event("GET", "/api/v1/users/profile", "", Some(&format!("Bearer {token}")), None)
+}
+
+/// A `POST` below `/api/v1/users/`.
+pub(crate) fn post(path: &str, body: &Json) -> Json {
+    event("POST", &format!("/api/v1/users/{path}"), "", None, Some(body))
+}
+
+pub(crate) type Environment = HashMap<&'static str, String>;
+
+/// A function's environment on these services: DynamoDB, SNS and Secrets Manager.
+pub(crate) fn environment(function: &str, authority: &str, services: [&Service; 3]) -> Environment {
+    let [dynamodb, sns, secrets] = services;
+    let signs = matches!(function, "signup" | "login" | "token-refresh");
+    let takes_phones =
+        matches!(function, "phone-duplicate-check" | "sms-auth-send" | "sms-auth-verify" | "signup" | "login");
+    let mut environment = HashMap::from([
+        ("AWS_REGION", "ap-northeast-2".to_owned()),
+        ("AWS_DEFAULT_REGION", "ap-northeast-2".to_owned()),
+        ("AWS_ACCESS_KEY_ID", "test".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+        ("AWS_SESSION_TOKEN", "test".to_owned()),
+        ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb.url.clone()),
+        ("AWS_ENDPOINT_URL_SNS", sns.url.clone()),
+        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", secrets.url.clone()),
+        ("AWS_CA_BUNDLE", authority.to_owned()),
+        ("USERS_TABLE", "Users".to_owned()),
+        ("SMS_SESSIONS_TABLE", "SmsSessions".to_owned()),
+        ("TOKEN_FAMILIES_TABLE", "TokenFamilies".to_owned()),
+        ("KEYS_SECRET", if signs { "private" } else { "public" }.to_owned()),
+        ("PUBLIC_KEYS_SECRET", "public".to_owned()),
+        ("TOKEN_ISSUER", ISSUER.to_owned()),
+    ]);
+    if takes_phones {
+        environment.insert("DEFAULT_REGION", "KR".to_owned());
+    }
+    environment
+}
+
+/// What SNS answers when all is well.
+pub(crate) fn sns_answer(request: &Request) -> String {
+    let body = String::from_utf8_lossy(&request.body);
+    let (action, result) = if body.contains("Action=Publish") {
+        ("Publish", "<MessageId>1</MessageId>")
+    } else {
+        ("GetSMSAttributes", "<attributes></attributes>")
+    };
+    format!(
+        "<{action}Response xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><{action}Result>{result}</{action}Result><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></{action}Response>"
+    )
+}
+
 /// An event of API Gateway, payload 2.0.
-fn event(method: &str, path: &str, query: &str, authorization: Option<&str>, body: Option<&Json>) -> Json {
+pub(crate) fn event(method: &str, path: &str, query: &str, authorization: Option<&str>, body: Option<&Json>) -> Json {
     let mut event = json!({
         "version": "2.0", "routeKey": format!("{method} {path}"), "rawPath": path, "rawQueryString": query,
         "headers": { "accept": "*/*", "host": "accounts.example.com", "user-agent": "benchmark" },

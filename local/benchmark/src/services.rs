@@ -1,5 +1,5 @@
 //! Stand-ins for AWS over TLS, with a certificate authority of their own: DynamoDB, SNS and Secrets
-//! Manager, each at its own port, with fixed answers. They count what they are asked.
+//! Manager, each at its own port. They count what they are asked.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufReader};
@@ -8,16 +8,16 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, PKCS_RSA_SHA256};
+use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::{CipherSuite, ServerConfig, ServerConnection, StreamOwned};
 
+use crate::BoxError;
 use crate::http::{Request, respond};
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// What a service answers: a content type and a body.
-pub(crate) type Answer = dyn Fn(&Request) -> (&'static str, String) + Send + Sync;
+/// What a service answers: a status, a content type and a body.
+pub(crate) type Answer = dyn Fn(&Request) -> (u16, &'static str, String) + Send + Sync;
 
 /// What a service was asked since it was last looked at.
 #[derive(Clone, Debug, Default)]
@@ -45,12 +45,17 @@ impl Tls {
     pub(crate) fn generate() -> Result<Self, BoxError> {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
+        // RSA, as Amazon Root CA 1, to which the chains of AWS's services lead.
+        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate_for(&PKCS_RSA_SHA256)?)?;
         let key = KeyPair::generate()?;
         let certificate = CertificateParams::new(["localhost".to_owned()])?.signed_by(&key, &authority)?;
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let config = ServerConfig::builder().with_no_client_auth();
-        let config = config.with_single_cert(vec![certificate.der().clone()], key)?;
+        let mut provider = aws_lc_rs::default_provider();
+        // As s2n-tls, which AWS's services use, chooses where a client offers both.
+        provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
+        let config = ServerConfig::builder_with_provider(Arc::new(provider)).with_safe_default_protocol_versions()?;
+        let mut config = config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key)?;
+        config.ignore_client_order = true;
         Ok(Self { config: Arc::new(config), authority: authority.pem() })
     }
 
@@ -89,10 +94,13 @@ fn serve(client: TcpStream, config: Arc<ServerConfig>, asked: &Mutex<Asked>, ans
     let mut stream = BufReader::new(StreamOwned::new(ServerConnection::new(config)?, client));
     while let Some(request) = Request::read(&mut stream)? {
         let operation = request.header("x-amz-target").and_then(|target| target.split('.').nth(1));
-        let operation = operation.unwrap_or("Publish").to_owned();
+        // SNS has the operation in the body.
+        let action =
+            std::str::from_utf8(&request.body)?.strip_prefix("Action=").and_then(|body| body.split('&').next());
+        let operation = operation.or(action).ok_or("no operation")?.to_owned();
         count(&mut |asked| *asked.requests.entry(operation.clone()).or_default() += 1);
-        let (content_type, body) = answer(&request);
-        respond(stream.get_mut(), "200 OK", &[("content-type", content_type)], body.as_bytes())?;
+        let (status, content_type, body) = answer(&request);
+        respond(stream.get_mut(), status, &[("content-type", content_type)], body.as_bytes())?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, SharedHttpClient};
+use aws_sdk_dynamodb::config::{BehaviorVersion, IdentityCache, SharedHttpClient, StalledStreamProtectionConfig};
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::RequestId;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
@@ -30,6 +30,7 @@ use crate::{App, Needs};
 pub use aws_types::SdkConfig;
 pub use dynamodb::DynamoDbStore;
 pub use keys::{Rotation, SecretKeys, rotate_keys};
+use sns::NoSms;
 pub use sns::SnsSms;
 
 /// How long init waits for DynamoDB and SNS: many times what both take when all is well.
@@ -44,28 +45,38 @@ const LONGEST_WARM_UP: Duration = Duration::from_secs(1);
 /// If a variable is missing or bad, or the keys can't be read. That DynamoDB or SNS does not answer is
 /// none: they are asked again when they are needed.
 pub async fn connect(needs: Needs) -> Result<App, Box<dyn Error + Send + Sync>> {
-    let config = Config::from_env()?;
-    let sdk = sdk_config()?;
+    connect_as(Config::from_env()?, &sdk_config()?, needs).await
+}
+
+/// The same, for a function that sends SMS.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_with_sms(needs: Needs) -> Result<App, Box<dyn Error + Send + Sync>> {
+    let (config, sdk) = (Config::from_env()?, sdk_config()?);
+    let sms = SnsSms::new(&sdk, &config);
+    let (app, ()) = tokio::join!(connect_as(config, &sdk, needs), warm("the SMS provider", sms.warm()));
+    Ok(App { sms: Box::new(sms), ..app? })
+}
+
+async fn connect_as(config: Config, sdk: &SdkConfig, needs: Needs) -> Result<App, Box<dyn Error + Send + Sync>> {
     let store = DynamoDbStore::new(
-        &sdk,
+        sdk,
         variable("USERS_TABLE")?,
         variable("SMS_SESSIONS_TABLE")?,
         variable("TOKEN_FAMILIES_TABLE")?,
     );
-    let sms = SnsSms::new(&sdk, &config);
     let keys = async {
         if !needs.keys {
             return Ok(Keys::default());
         }
-        Keys::read(Box::new(SecretKeys::new(&sdk, variable("KEYS_SECRET")?)), SystemClock.now()).await
+        Keys::read(Box::new(SecretKeys::new(sdk, variable("KEYS_SECRET")?)), SystemClock.now()).await
     };
-    let store_is_warm =
-        warm("the store", async { if let Some(table) = needs.table { store.warm(table).await } else { Ok(()) } });
-    let sms_is_warm = warm("the SMS provider", async { if needs.sms { sms.warm().await } else { Ok(()) } });
-    let (keys, (), ()) = tokio::join!(keys, store_is_warm, sms_is_warm);
+    let asked = async { if let Some(table) = needs.table { store.warm(table).await } else { Ok(()) } };
+    let (keys, ()) = tokio::join!(keys, warm("the store", asked));
     Ok(App {
         store: Box::new(store),
-        sms: Box::new(sms),
+        sms: Box::new(NoSms),
         config,
         keys: keys?,
         clock: Arc::new(SystemClock),
@@ -106,11 +117,15 @@ pub fn sdk_config() -> Result<SdkConfig, Box<dyn Error + Send + Sync>> {
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(variable("AWS_REGION")?))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
+        // They stay the same: there is nothing to keep or to renew.
+        .identity_cache(IdentityCache::no_cache())
         .http_client(http_client()?)
         .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
         .time_source(SharedTimeSource::new(SystemTimeSource::new()))
         .retry_config(RetryConfig::standard().with_max_attempts(3).with_max_backoff(Duration::from_millis(500)))
-        .timeout_config(timeouts.build());
+        .timeout_config(timeouts.build())
+        // For large bodies; ours are small, and have their timeouts.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     sdk.set_endpoint_url(value_of("AWS_ENDPOINT_URL")).set_service_config(Some(OfService));
     Ok(sdk.build())
 }

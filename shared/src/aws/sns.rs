@@ -1,7 +1,6 @@
 //! SMS through SNS.
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,7 +21,7 @@ const LONGEST_PUBLISH: Duration = Duration::from_secs(5);
 /// Sends each code as one transactional SMS.
 #[derive(Debug)]
 pub struct SnsSms {
-    client: LazyLock<Client, Box<dyn FnOnce() -> Client + Send>>,
+    client: Client,
     sender_id: Option<String>,
     max_price_usd: String,
 }
@@ -36,8 +35,7 @@ impl SnsSms {
             .retry_config(RetryConfig::disabled())
             .timeout_config(TimeoutConfig::builder().operation_timeout(LONGEST_PUBLISH).build());
         Self {
-            // Only one function sends: the others need not make it.
-            client: LazyLock::new(Box::new(|| Client::from_conf(once.build()))),
+            client: Client::from_conf(once.build()),
             sender_id: config.sms_sender_id.clone(),
             max_price_usd: config.sms_max_price_usd.clone(),
         }
@@ -47,6 +45,16 @@ impl SnsSms {
     pub(super) async fn warm(&self) -> Result<(), CallError> {
         let asked = self.client.get_sms_attributes().attributes("DefaultSMSType").send().await;
         asked.map(|_| ()).map_err(|error| CallError::new("sns:GetSMSAttributes", &error))
+    }
+}
+
+/// The provider of a function that sends nothing, and carries no client for it.
+pub(super) struct NoSms;
+
+#[async_trait]
+impl Sms for NoSms {
+    async fn send(&self, _: &Phone, _: &str) -> Result<(), SmsError> {
+        Err(SmsError("this function sends no SMS: see `connect_with_sms`".into()))
     }
 }
 

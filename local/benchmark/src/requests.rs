@@ -1,0 +1,399 @@
+//! What each endpoint asks of the services, by outcome, failures included: requests, the units that
+//! they consume, and new connections. The functions run on DynamoDB Local, which tells the units.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value as Json, json};
+use shared::keys::KeySet;
+
+use crate::BoxError;
+use crate::http::Request;
+use crate::lambda::Lambda;
+use crate::scene::{environment, event, login, post, profile, sns_answer};
+use crate::services::{Asked, Service, Tls};
+
+const PASSWORD: &str = "correct horse battery";
+
+/// What an outcome costs. A consistent read of an item is a read unit. A write of an item is a write
+/// unit, two in a transaction, also where the transaction is refused
+/// ([AWS](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html)).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Cost {
+    /// The requests to DynamoDB, SNS and Secrets Manager.
+    pub(crate) requests: [String; 3],
+    pub(crate) read_units: f64,
+    pub(crate) write_units: f64,
+}
+
+/// An outcome, as it was seen.
+pub(crate) struct Outcome {
+    pub(crate) function: &'static str,
+    pub(crate) outcome: &'static str,
+    pub(crate) status: u64,
+    pub(crate) cost: Cost,
+    /// New connections, after those of init.
+    pub(crate) connections: usize,
+    /// What is wrong with it.
+    pub(crate) wrong: Option<String>,
+}
+
+/// The services, and the functions that run on them, each in one process that is started when it is
+/// first called.
+struct World {
+    services: [Service; 3],
+    authority: String,
+    /// Holds the authority's certificate.
+    _folder: tempfile::TempDir,
+    programs: PathBuf,
+    dynamodb_local: String,
+    running: HashMap<&'static str, Lambda>,
+    state: Arc<Mutex<State>>,
+    outcomes: Vec<Outcome>,
+}
+
+/// What the services and the benchmark tell each other.
+#[derive(Default)]
+struct State {
+    read_units: f64,
+    write_units: f64,
+    /// The code in the latest SMS.
+    code: String,
+    sns_is_away: bool,
+    dynamodb_throttles: bool,
+}
+
+/// A request to DynamoDB and how often; the read and the write units.
+type Dynamo = (&'static str, f64, f64);
+const NOTHING: Dynamo = ("", 0.0, 0.0);
+
+/// Walks through every endpoint and its outcomes, on a DynamoDB Local.
+pub(crate) fn outcomes(programs: &Path, dynamodb_local: &str) -> Result<Vec<Outcome>, BoxError> {
+    let mut world = World::new(programs, dynamodb_local)?;
+    world.walk()?;
+    Ok(world.outcomes)
+}
+
+impl World {
+    fn walk(&mut self) -> Result<(), BoxError> {
+        let get = |path: &str, query: &str| event("GET", path, query, None, None);
+        let email = || get("/api/v1/users/email/duplicate-check", "email=minji@example.com");
+        let phone = |phone: &str| get("/api/v1/users/phone/duplicate-check", &format!("phone={phone}"));
+        let send = |phone: &str| post("sms-auth/send", &json!({ "phone": phone }));
+        let verify = |session: &Json, phone: &str, code: &str| {
+            post("sms-auth/verify", &json!({ "session_id": session, "phone": phone, "auth_code": code }))
+        };
+        let sign_up = |session: &Json, phone: &str, email: &str| {
+            let (nickname, name) = ("minji", "Kim Minji");
+            post(
+                "signup",
+                &json!({ "session_id": session, "phone": phone, "email": email, "nickname": nickname, "name": name, "password": PASSWORD }),
+            )
+        };
+        let reset = |session: &Json, password: &str| {
+            event(
+                "PUT",
+                "/api/v1/users/password",
+                "",
+                None,
+                Some(&json!({ "session_id": session, "password": password })),
+            )
+        };
+        let refresh = |token: &Json| post("token/refresh", &json!({ "refresh_token": token }));
+        let log_out = |token: &Json, everywhere: bool| {
+            post("logout", &json!({ "refresh_token": token, "everywhere": everywhere }))
+        };
+        let one_read = ("1 GetItem", 1.0, 0.0);
+        let (mine, others) = ("01012345678", "01087654321");
+
+        // Sign-up.
+        self.call("email-duplicate-check", "free", email(), 200, one_read, "")?;
+        self.call("phone-duplicate-check", "free", phone(mine), 200, one_read, "")?;
+        self.call("phone-duplicate-check", "no phone number", phone("1"), 422, NOTHING, "")?;
+        let sent =
+            self.call("sms-auth-send", "sent", send(mine), 200, ("1 TransactWriteItems", 0.0, 4.0), "1 Publish")?;
+        let session = &sent["session_id"];
+        let refused = ("1 TransactWriteItems", 0.0, 4.0);
+        self.call("sms-auth-send", "refused: too soon", send(mine), 429, refused, "")?;
+        self.state().sns_is_away = true;
+        let undone = ("2 TransactWriteItems", 0.0, 8.0);
+        self.call("sms-auth-send", "SNS fails: undone", send(others), 504, undone, "1 Publish")?;
+        self.state().sns_is_away = false;
+        let code = self.state().code.clone();
+        let wrong = if code == "000000" { "111111" } else { "000000" };
+        let tried = ("1 GetItem, 1 TransactWriteItems", 1.0, 4.0);
+        self.call("sms-auth-verify", "wrong code", verify(session, mine, wrong), 401, tried, "")?;
+        self.call(
+            "sms-auth-verify",
+            "no such session",
+            verify(&json!("A".repeat(43)), mine, &code),
+            404,
+            one_read,
+            "",
+        )?;
+        let early = sign_up(session, mine, "minji@example.com");
+        self.call("signup", "phone not verified", early, 401, one_read, "")?;
+        self.call("sms-auth-verify", "verified", verify(session, mine, &code), 200, tried, "")?;
+        let good = || sign_up(session, mine, "minji@example.com");
+        let tokens = self.call(
+            "signup",
+            "signed up",
+            good(),
+            201,
+            ("1 GetItem, 1 PutItem, 1 TransactWriteItems", 1.0, 9.0),
+            "",
+        )?;
+        self.call("signup", "session was used", good(), 401, one_read, "")?;
+        self.call("email-duplicate-check", "taken", email(), 200, one_read, "")?;
+        self.call("phone-duplicate-check", "taken", phone(mine), 200, one_read, "")?;
+        let second = self.verified(others)?;
+        let taken = ("1 GetItem, 1 TransactWriteItems", 1.0, 8.0);
+        self.call("signup", "e-mail is taken", sign_up(&second, others, "minji@example.com"), 409, taken, "")?;
+        self.call("signup", "a field is missing", post("signup", &json!({})), 422, NOTHING, "")?;
+
+        // Login and profile.
+        let logged_in = ("2 GetItem, 1 PutItem", 2.0, 1.0);
+        let pair = self.call("login", "logged in", login("minji@example.com", PASSWORD), 200, logged_in, "")?;
+        let two_reads = ("2 GetItem", 2.0, 0.0);
+        self.call("login", "wrong password", login("minji@example.com", "a wrong battery"), 401, two_reads, "")?;
+        self.call("login", "unknown user", login("nobody@example.com", PASSWORD), 401, one_read, "")?;
+        let access = pair["access_token"].as_str().unwrap_or_default();
+        self.call("profile", "shown", profile(access), 200, one_read, "")?;
+        self.call("profile", "token is not valid", profile("e30.e30.e30"), 401, NOTHING, "")?;
+        self.state().dynamodb_throttles = true;
+        self.call("profile", "DynamoDB throttles: tried 3 times", profile(access), 503, ("3 GetItem", 0.0, 0.0), "")?;
+        self.state().dynamodb_throttles = false;
+
+        // Refresh and logout.
+        let moved = ("1 TransactWriteItems", 0.0, 4.0);
+        let next = self.call("token-refresh", "refreshed", refresh(&pair["refresh_token"]), 200, moved, "")?;
+        let last = self.call("token-refresh", "refreshed", refresh(&next["refresh_token"]), 200, moved, "")?;
+        let ended = ("2 TransactWriteItems", 0.0, 6.0);
+        self.call("token-refresh", "reused: login ended", refresh(&pair["refresh_token"]), 401, ended, "")?;
+        self.call("token-refresh", "login was ended", refresh(&last["refresh_token"]), 401, moved, "")?;
+        self.call("token-refresh", "token is not valid", refresh(&json!("e30.e30.e30")), 401, NOTHING, "")?;
+        let deleted = ("1 TransactWriteItems", 0.0, 2.0);
+        self.call("logout", "logged out", log_out(&last["refresh_token"], false), 204, deleted, "")?;
+        let everywhere = ("1 TransactWriteItems", 0.0, 4.0);
+        self.call("logout", "everywhere", log_out(&tokens["refresh_token"], true), 204, everywhere, "")?;
+        self.call("profile", "login was ended", profile(access), 401, one_read, "")?;
+
+        // A reset.
+        self.a_minute_passes(mine)?;
+        let session = self.verified(mine)?;
+        self.call("password", "password is too short", reset(&session, "short"), 422, NOTHING, "")?;
+        let replaced = ("2 GetItem, 1 TransactWriteItems", 2.0, 4.0);
+        self.call("password", "replaced", reset(&session, "a newer horse battery"), 200, replaced, "")?;
+        self.call("password", "session was used", reset(&session, "a newer horse battery"), 401, one_read, "")?;
+        self.call("password", "phone has no account", reset(&second, "a newer horse battery"), 404, two_reads, "")?;
+
+        self.call("jwks", "shown", get("/.well-known/jwks.json", ""), 200, NOTHING, "")?;
+        self.call("openid-configuration", "shown", get("/.well-known/openid-configuration", ""), 200, NOTHING, "")?;
+        Ok(())
+    }
+
+    /// Calls a function, and compares what that cost with what it must.
+    fn call(
+        &mut self,
+        function: &'static str,
+        outcome: &'static str,
+        event: Json,
+        status: u64,
+        (dynamodb, read_units, write_units): Dynamo,
+        sns: &str,
+    ) -> Result<Json, BoxError> {
+        let answer = self.ask(function, &event)?;
+        let requests = [dynamodb.to_owned(), sns.to_owned(), String::new()];
+        let must = Cost { requests, read_units, write_units };
+        let (cost, connections) = self.cost();
+        let answered = answer["statusCode"].as_u64().unwrap_or_default();
+        let holds = answered == status && cost == must && connections == 0;
+        let wrong = (!holds).then(|| format!("{function}, {outcome}: must be {status}, {must:?} on open connections"));
+        self.outcomes.push(Outcome { function, outcome, status: answered, cost, connections, wrong });
+        Ok(serde_json::from_str(answer["body"].as_str().unwrap_or_default()).unwrap_or_default())
+    }
+
+    /// Calls a function; the first time with its init, which must connect once to each service.
+    fn ask(&mut self, function: &'static str, event: &Json) -> Result<Json, BoxError> {
+        if !self.running.contains_key(function) {
+            self.start(function)?;
+        }
+        let lambda = self.running.get_mut(function).ok_or("it does not run")?;
+        Ok(serde_json::from_slice(&lambda.invoke(event.to_string().as_bytes())?.body)?)
+    }
+
+    fn start(&mut self, function: &'static str) -> Result<(), BoxError> {
+        let [dynamodb, sns, secrets] = &self.services;
+        let mut command = Command::new(self.programs.join(function));
+        command
+            .env_clear()
+            .envs(environment(function, &self.authority, [dynamodb, sns, secrets]))
+            .stderr(Stdio::null());
+        self.running.insert(function, Lambda::start(command)?.0);
+        let (cost, connections) = self.cost();
+        let table = !matches!(function, "jwks" | "openid-configuration");
+        let keys = matches!(function, "signup" | "login" | "profile" | "token-refresh" | "logout" | "jwks");
+        let if_needed = |needed: bool, request: &str| if needed { request.to_owned() } else { String::new() };
+        let must = Cost {
+            requests: [
+                if_needed(table, "1 GetItem"),
+                if_needed(function == "sms-auth-send", "1 GetSMSAttributes"),
+                if_needed(keys, "1 GetSecretValue"),
+            ],
+            read_units: if table { 0.5 } else { 0.0 },
+            write_units: 0.0,
+        };
+        let needed = must.requests.iter().filter(|request| !request.is_empty()).count();
+        let wrong = (cost != must || connections != needed).then(|| format!("{function}, init: must be {must:?}"));
+        self.outcomes.push(Outcome { function, outcome: "init", status: 0, cost, connections, wrong });
+        Ok(())
+    }
+
+    /// What the services were asked since this was last called; and the new connections.
+    fn cost(&self) -> (Cost, usize) {
+        let asked = self.services.each_ref().map(Service::asked);
+        let mut state = self.state();
+        let cost = Cost {
+            requests: asked.each_ref().map(Asked::requests),
+            read_units: std::mem::take(&mut state.read_units),
+            write_units: std::mem::take(&mut state.write_units),
+        };
+        (cost, asked.iter().map(|asked| asked.connections).sum())
+    }
+
+    /// A session of this phone that is verified; not looked at.
+    fn verified(&mut self, phone: &str) -> Result<Json, BoxError> {
+        let sent = self.ask("sms-auth-send", &post("sms-auth/send", &json!({ "phone": phone })))?;
+        let sent: Json = serde_json::from_str(sent["body"].as_str().unwrap_or_default())?;
+        let code = self.state().code.clone();
+        let fields = json!({ "session_id": sent["session_id"], "phone": phone, "auth_code": code });
+        self.ask("sms-auth-verify", &post("sms-auth/verify", &fields))?;
+        self.cost();
+        Ok(sent["session_id"].clone())
+    }
+
+    /// As if the phone's latest code had been sent long ago.
+    fn a_minute_passes(&self, phone: &str) -> Result<(), BoxError> {
+        let pk = format!("PHONE#+82{}", phone.trim_start_matches('0'));
+        let delete = json!({ "TableName": "SmsSessions", "Key": { "pk": { "S": pk } } });
+        call_dynamodb_local(&self.dynamodb_local, "DynamoDB_20120810.DeleteItem", &delete).map(drop)
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn new(programs: &Path, dynamodb_local: &str) -> Result<Self, BoxError> {
+        for table in ["Users", "SmsSessions", "TokenFamilies"] {
+            let (name, key) = (
+                json!({ "AttributeName": "pk", "AttributeType": "S" }),
+                json!({ "AttributeName": "pk", "KeyType": "HASH" }),
+            );
+            let table = json!({ "TableName": table, "BillingMode": "PAY_PER_REQUEST", "AttributeDefinitions": [name], "KeySchema": [key] });
+            call_dynamodb_local(dynamodb_local, "DynamoDB_20120810.CreateTable", &table)?;
+        }
+        let tls = Tls::generate()?;
+        let folder = tempfile::tempdir()?;
+        let authority = folder.path().join("authority.pem");
+        tls.write_authority(&authority)?;
+        let state = Arc::new(Mutex::new(State::default()));
+
+        let (shared, url) = (state.clone(), dynamodb_local.to_owned());
+        let dynamodb = move |request: &Request| {
+            let mut state = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            if state.dynamodb_throttles {
+                let error = json!({ "__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException", "message": "" });
+                return (400, "application/x-amz-json-1.0", error.to_string());
+            }
+            let (status, answer) = forward(&url, request).unwrap_or_else(|error| (500, json!(error.to_string())));
+            let (read, write) = units(&answer, request);
+            state.read_units += read;
+            state.write_units += write;
+            (status, "application/x-amz-json-1.0", answer.to_string())
+        };
+        let shared = state.clone();
+        let sns = move |request: &Request| {
+            let mut state = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            if state.sns_is_away {
+                return (
+                    500,
+                    "text/xml",
+                    "<ErrorResponse><Error><Code>InternalError</Code></Error></ErrorResponse>".to_owned(),
+                );
+            }
+            // The code is the only run of six digits in the text; a phone number is longer.
+            let body = String::from_utf8_lossy(&request.body).into_owned();
+            let mut runs = body.split(|c: char| !c.is_ascii_digit());
+            state.code = runs.find(|run| run.len() == 6).unwrap_or_default().to_owned();
+            (200, "text/xml", sns_answer(request))
+        };
+        let keys = KeySet::generate(i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?)?;
+        let secrets = move |_: &Request| {
+            let answer = json!({ "ARN": "arn", "Name": "keys", "VersionId": "1", "SecretString": keys.as_str() });
+            (200, "application/x-amz-json-1.1", answer.to_string())
+        };
+        let services = [
+            Service::start(&tls, Box::new(dynamodb))?,
+            Service::start(&tls, Box::new(sns))?,
+            Service::start(&tls, Box::new(secrets))?,
+        ];
+        Ok(Self {
+            services,
+            authority: authority.display().to_string(),
+            _folder: folder,
+            programs: programs.to_owned(),
+            dynamodb_local: dynamodb_local.to_owned(),
+            running: HashMap::new(),
+            state,
+            outcomes: Vec::new(),
+        })
+    }
+}
+
+impl Asked {
+    /// As `1 GetItem, 1 PutItem`.
+    fn requests(&self) -> String {
+        let requests: Vec<_> = self.requests.iter().map(|(operation, times)| format!("{times} {operation}")).collect();
+        requests.join(", ")
+    }
+}
+
+/// Passes a function's request on, and asks what it consumes.
+fn forward(url: &str, request: &Request) -> Result<(u16, Json), BoxError> {
+    let target = request.header("x-amz-target").ok_or("no operation")?;
+    let mut body: Json = serde_json::from_slice(&request.body)?;
+    body["ReturnConsumedCapacity"] = "TOTAL".into();
+    ask_dynamodb_local(url, target, &body)
+}
+
+/// The read and write units of an answer. A transaction that is refused tells none, and consumes two for
+/// each of its items all the same.
+fn units(answer: &Json, request: &Request) -> (f64, f64) {
+    let is_read = request.header("x-amz-target").is_some_and(|target| target.ends_with(".GetItem"));
+    let consumed = match &answer["ConsumedCapacity"] {
+        Json::Array(tables) => tables.iter().filter_map(|table| table["CapacityUnits"].as_f64()).sum(),
+        Json::Null => 2.0 * answer["CancellationReasons"].as_array().map_or(0, Vec::len) as f64,
+        table => table["CapacityUnits"].as_f64().unwrap_or_default(),
+    };
+    if is_read { (consumed, 0.0) } else { (0.0, consumed) }
+}
+
+fn call_dynamodb_local(url: &str, target: &str, body: &Json) -> Result<Json, BoxError> {
+    match ask_dynamodb_local(url, target, body)? {
+        (200, answer) => Ok(answer),
+        (status, answer) => Err(format!("DynamoDB Local answered {status} {answer}").into()),
+    }
+}
+
+fn ask_dynamodb_local(url: &str, target: &str, body: &Json) -> Result<(u16, Json), BoxError> {
+    // It does not look at the signature.
+    let credential = "AWS4-HMAC-SHA256 Credential=test/20260101/ap-northeast-2/dynamodb/aws4_request, SignedHeaders=host, Signature=0";
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let request = agent.post(url).header("X-Amz-Target", target).header("Authorization", credential);
+    let mut answer = request.header("Content-Type", "application/x-amz-json-1.0").send(body.to_string())?;
+    let status = answer.status().as_u16();
+    Ok((status, serde_json::from_str(&answer.body_mut().read_to_string()?)?))
+}

@@ -1,0 +1,63 @@
+//! What must hold, in ratios of one run.
+
+use crate::Measured;
+use crate::timing::{Row, digits};
+
+/// Of any function, in bytes.
+pub(crate) const MAX_RSS: u64 = 10_000_000;
+/// Of any function's zip, in bytes.
+pub(crate) const MAX_ZIP: u64 = 3_000_000;
+
+/// Prints each target, and whether it holds. Whether all do.
+pub(crate) fn print(measured: &Measured) -> bool {
+    let of =
+        |name: &str, value: fn(&Row) -> f64| measured.rows.iter().find(|row| row.name == name).map_or(f64::NAN, value);
+    let init = |row: &Row| row.init.median();
+    let cold = |row: &Row| row.cold.median();
+    let (fastapi, node) = ("FastAPI: profile", "Node: profile");
+    let functions = || measured.rows.iter().filter(|row| row.function != "others" && row.name != "hello");
+    let most = |value: &dyn Fn(&Row) -> f64| functions().map(value).fold(0.0, f64::max);
+    let slowest = most(&init);
+    let counted = |name: &str| measured.instructions.get(name).copied().unwrap_or_default();
+    let warm = |name: &str| counted(name).warm as f64;
+    let bcrypt = measured.bcrypt_of_cost_10 as f64;
+    // The floor itself asks nobody anything; a function that has a whole CPU is not given a share of one.
+    let first = most(&|row| {
+        let ratio = row.first_of_share.median() / row.warm_of_share.median();
+        if ratio.is_nan() { 0.0 } else { ratio }
+    });
+    let refused = warm("login: unknown user") / warm("login: wrong password");
+    let wrong = measured.outcomes.iter().filter(|outcome| outcome.wrong.is_some()).count();
+
+    let mut all = true;
+    println!("\n| target | measured | must be | holds |");
+    println!("|---|---|---|---|");
+    let mut target = |what: &str, measured: f64, least: f64, most: f64| {
+        let holds = (least..=most).contains(&measured);
+        all &= holds;
+        let must = if most == f64::INFINITY { format!("≥ {least}") } else { format!("≤ {most}") };
+        println!("| {what} | {} | {must} | {} |", digits(measured), if holds { "yes" } else { "**no**" });
+    };
+    let any = f64::INFINITY;
+    target("init, the slowest function ÷ hello", slowest / of("hello", init), 0.0, 2.5);
+    target("init, FastAPI ÷ the slowest function", of(fastapi, init) / slowest, 50.0, any);
+    target("init, Node with the SDK ÷ the slowest function", of(node, init) / slowest, 15.0, any);
+    target("cold, `profile` ÷ hello", of("profile", cold) / of("hello", cold), 0.0, 4.0);
+    target("cold, FastAPI ÷ `profile`", of(fastapi, cold) / of("profile", cold), 40.0, any);
+    target("instructions to the first answer of `profile`, millions", counted("profile").first as f64 / 1e6, 0.0, 10.0);
+    target("128 MB, first request ÷ warm, the most of any function", first, 0.0, 1.3);
+    target("instructions, warm `profile` ÷ hello", warm("profile") / warm("hello"), 0.0, 4.0);
+    target(
+        "`login` without its bcrypt ÷ bcrypt of cost 12, %",
+        100.0 * (warm("login") - bcrypt) / (4.0 * bcrypt),
+        0.0,
+        5.0,
+    );
+    target("`login`, unknown user and wrong password differ by, %", 100.0 * (refused - 1.0).abs(), 0.0, 2.0);
+    target("peak RSS of any function, MB", most(&|row| row.rss as f64 / 1e6), 0.0, MAX_RSS as f64 / 1e6);
+    let zip = measured.zips.values().max().map_or(f64::NAN, |zip| *zip as f64 / 1e6);
+    target("zip of any function, MB", zip, 0.0, MAX_ZIP as f64 / 1e6);
+    target("bcrypt ÷ libxcrypt", measured.bcrypt.ours.median() / measured.bcrypt.libxcrypt.median(), 0.0, 1.1);
+    target("outcomes with other requests, units or connections than they must have", wrong as f64, 0.0, 0.0);
+    all
+}

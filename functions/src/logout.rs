@@ -11,7 +11,7 @@ use crate::{Endpoint, Request, Response};
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "logout",
     routes: &[("POST", "/api/v1/users/logout")],
-    needs: Needs { keys: true, table: Some(Table::TokenFamilies) },
+    needs: Needs { keys: true, table: Some(Table::TokenFamilies), ..Needs::NOTHING },
     handle: |app, request| Box::pin(handle(app, request)),
 };
 

@@ -10,7 +10,7 @@ use crate::{Endpoint, Request, Response};
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "profile",
     routes: &[("GET", "/api/v1/users/profile")],
-    needs: Needs { keys: true, table: Some(Table::Users) },
+    needs: Needs { keys: true, table: Some(Table::Users), ..Needs::NOTHING },
     handle: |app, request| Box::pin(handle(app, request)),
 };
 

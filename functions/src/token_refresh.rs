@@ -16,7 +16,7 @@ use crate::{Endpoint, Request, Response};
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "token-refresh",
     routes: &[("POST", "/api/v1/users/token/refresh")],
-    needs: Needs { keys: true, table: Some(Table::TokenFamilies) },
+    needs: Needs { keys: true, table: Some(Table::TokenFamilies), ..Needs::NOTHING },
     handle: |app, request| Box::pin(handle(app, request)),
 };
 

@@ -25,7 +25,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, ConfigError};
 use crate::keys::Keys;
 use crate::sms_auth::AuthCode;
-use crate::{App, Needs};
+use crate::{App, Needs, Table};
 
 pub use aws_types::SdkConfig;
 pub use dynamodb::DynamoDbStore;
@@ -72,8 +72,12 @@ async fn connect_as(config: Config, sdk: &SdkConfig, needs: Needs) -> Result<App
         }
         Keys::read(Box::new(SecretKeys::new(sdk, variable("KEYS_SECRET")?)), SystemClock.now()).await
     };
-    let asked = async { if let Some(table) = needs.table { store.warm(table).await } else { Ok(()) } };
-    let (keys, ()) = tokio::join!(keys, warm("the store", asked));
+    let ask = async |table: Option<Table>| {
+        if let Some(table) = table {
+            warm("the store", store.warm(table)).await;
+        }
+    };
+    let (keys, (), ()) = tokio::join!(keys, ask(needs.table), ask(needs.table.filter(|_| needs.at_once)));
     Ok(App {
         store: Box::new(store),
         sms: Box::new(NoSms),
@@ -239,6 +243,13 @@ mod tests {
             let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url");
             assert_eq!(variable_of_service(&key.build().unwrap()), variable);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn init_does_not_wait_for_a_service_that_does_not_answer() {
+        let begin = tokio::time::Instant::now();
+        warm("a service", std::future::pending()).await;
+        assert_eq!(begin.elapsed().as_secs(), LONGEST_WARM_UP.as_secs());
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub(crate) fn print(measured: &Measured) -> bool {
     target("instructions, warm `profile` ÷ hello", warm("profile") / warm("hello"), 0.0, 4.0);
     target(
         "`login` without its bcrypt ÷ bcrypt of cost 12, %",
-        100.0 * (warm("login") - bcrypt) / (4.0 * bcrypt),
+        100.0 * (warm("login") - 4.0 * bcrypt) / (4.0 * bcrypt),
         0.0,
         5.0,
     );

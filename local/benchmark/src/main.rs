@@ -151,7 +151,7 @@ fn others(scene: &Scene, arguments: &Arguments) -> Result<Vec<Row>, BoxError> {
     let (mut lambda, _) = lambda::Lambda::start(logs_in.command())?;
     let answer: Json = serde_json::from_slice(&lambda.invoke(logs_in.events.first().ok_or("no event")?)?.body)?;
     let tokens: Json = serde_json::from_str(answer["body"].as_str().unwrap_or_default())?;
-    let event = profile(tokens["access_token"].as_str().ok_or("FastAPI logs nobody in")?);
+    let event = profile(tokens["access_token"].as_str().ok_or_else(|| format!("FastAPI answered {answer}"))?);
     let shows = python("FastAPI: profile", event.clone());
     let (environment, events) = (scene.environment("others"), vec![event.to_string().into_bytes()]);
     let node = Row::new("Node: profile", "others", "node".into(), environment, events, Some(200));

@@ -235,6 +235,7 @@ pub(crate) fn event(method: &str, path: &str, query: &str, authorization: Option
         event["headers"]["authorization"] = authorization.into();
     }
     if let Some(body) = body {
+        event["headers"]["content-type"] = "application/json".into();
         event["body"] = body.to_string().into();
     }
     event

@@ -140,7 +140,8 @@ impl Row {
         }
         if let (Some(of_init), Some(before), Some(after)) = (cpu_of_init, before, lambda.settled_cpu()?) {
             self.cpu_of_init.push(of_init);
-            self.cpu_of_warm.push((after - before) / requests);
+            // A thread that has ended is no longer counted.
+            self.cpu_of_warm.push(after.saturating_sub(before) / requests);
         }
         self.rss = self.rss.max(lambda.peak_rss()?);
         Ok(())

@@ -19,7 +19,7 @@ use crate::{Endpoint, Request, Response};
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "login",
     routes: &[("POST", "/api/v1/users/login")],
-    needs: Needs { keys: true, table: Some(Table::Users), ..Needs::NOTHING },
+    needs: Needs { keys: true, table: Some(Table::Users), phones: true, ..Needs::NOTHING },
     handle: |app, request| Box::pin(handle(app, request)),
 };
 

@@ -11,7 +11,7 @@ use crate::{Endpoint, Request, Response};
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "phone-duplicate-check",
     routes: &[("GET", "/api/v1/users/phone/duplicate-check")],
-    needs: Needs { table: Some(Table::Users), ..Needs::NOTHING },
+    needs: Needs { table: Some(Table::Users), phones: true, ..Needs::NOTHING },
     handle: |app, request| Box::pin(handle(app, request)),
 };
 

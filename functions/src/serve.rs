@@ -70,11 +70,14 @@ pub async fn serve_rotation() -> Result<(), Error> {
     use shared::clock::{Clock as _, SystemClock};
 
     logger(std::io::stdout).init();
-    let sdk = &backend::sdk_config()?;
+    let rotator = OnceCell::new();
+    let connect = async || rotator.get_or_try_init(backend::Rotator::connect).await;
+    // The first event says why, if this fails.
+    let _ = connect().await;
     let rotate = async |event: LambdaEvent<backend::Rotation>| {
-        let rotated = match backend::variable("PUBLIC_KEYS_SECRET") {
-            Ok(public) => backend::rotate_keys(sdk, &public, &event.payload, SystemClock.now()).await,
-            Err(missing) => Err(missing.into()),
+        let rotated = match connect().await {
+            Ok(rotator) => rotator.rotate(&event.payload, SystemClock.now()).await,
+            Err(cause) => Err(cause),
         };
         rotated.inspect_err(|error| {
             tracing::error!(function = "rotate-keys", cause = %error, "failed");

@@ -21,7 +21,7 @@ use crate::{Endpoint, Request, Response};
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "signup",
     routes: &[("POST", "/api/v1/users/singup"), ("POST", "/api/v1/users/signup")],
-    needs: Needs { keys: true, table: Some(Table::SmsSessions), ..Needs::NOTHING },
+    needs: Needs { keys: true, table: Some(Table::SmsSessions), phones: true, ..Needs::NOTHING },
     handle: |app, request| Box::pin(handle(app, request)),
 };
 

@@ -17,7 +17,7 @@ use crate::{Endpoint, Request, Response};
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "sms-auth-send",
     routes: &[("GET", "/api/v1/users/sms-auth/send"), ("POST", "/api/v1/users/sms-auth/send")],
-    needs: Needs { table: Some(Table::SmsSessions), ..Needs::NOTHING },
+    needs: Needs { table: Some(Table::SmsSessions), phones: true, ..Needs::NOTHING },
     handle: |app, request| Box::pin(handle(app, request)),
 };
 

@@ -17,7 +17,7 @@ use crate::{Endpoint, Request, Response};
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "sms-auth-verify",
     routes: &[("POST", "/api/v1/users/sms-auth/verify")],
-    needs: Needs { table: Some(Table::SmsSessions), at_once: true, ..Needs::NOTHING },
+    needs: Needs { table: Some(Table::SmsSessions), phones: true, at_once: true, ..Needs::NOTHING },
     handle: |app, request| Box::pin(handle(app, request)),
 };
 

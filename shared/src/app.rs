@@ -16,13 +16,15 @@ pub struct Needs {
     pub keys: bool,
     /// The table of the store that init asks for an item, if it uses the store.
     pub table: Option<Table>,
+    /// It reads phone numbers, and gets ready to.
+    pub phones: bool,
     /// It asks the store two things at once, and needs a connection for each.
     pub at_once: bool,
 }
 
 impl Needs {
     /// Of a function that uses none of it.
-    pub const NOTHING: Self = Self { keys: false, table: None, at_once: false };
+    pub const NOTHING: Self = Self { keys: false, table: None, phones: false, at_once: false };
 }
 
 /// A table of the store.

@@ -48,10 +48,20 @@ static DECODED: Mutex<Vec<(i32, &'static PhoneNumberUtil)>> = Mutex::new(Vec::ne
 static ALL: LazyLock<Option<PhoneNumberUtil>> =
     LazyLock::new(|| PhoneNumberUtil::new_for_metadata(PhoneMetadataCollection::decode(METADATA).ok()?).ok());
 
-/// Whether libphonenumber knows the numbers of this region. From then on it reads them fast.
+/// Whether libphonenumber knows the numbers of this region.
 #[must_use]
 pub fn is_known(region: Region) -> bool {
-    of_region(region).is_some()
+    regions().any(|(key, _)| Region::from_str(&key.id) == Ok(region))
+}
+
+/// Reads an example of the default region's numbers: the first of them is the slow one, because it
+/// compiles the patterns.
+pub fn warm_up(config: &Config) {
+    let region = config.default_region;
+    let Some(util) = of_region(region) else { return };
+    if let Ok(example) = util.get_example_number_for_type_and_region(region, PhoneNumberType::Mobile) {
+        let _ = Phone::parse(&util.format(&example, PhoneNumberFormat::National), config);
+    }
 }
 
 fn of_region(region: Region) -> Option<&'static PhoneNumberUtil> {
@@ -70,11 +80,14 @@ fn decoded(is_it: impl Fn(i32, &PhoneNumberUtil) -> bool) -> Option<&'static Pho
     decoded.iter().find(|(calling_code, util)| is_it(*calling_code, util)).map(|(_, util)| *util)
 }
 
+fn regions() -> impl Iterator<Item = (RegionKey, Bytes)> {
+    let regions = Regions::decode(Bytes::from_static(METADATA)).unwrap_or_default().metadata.into_iter();
+    regions.filter_map(|region| Some((RegionKey::decode(region.clone()).ok()?, region)))
+}
+
 /// Decodes all regions of the calling code of which one `is_it`.
 fn decode(is_it: impl Fn(&RegionKey) -> bool) -> Option<&'static PhoneNumberUtil> {
-    let regions = Regions::decode(Bytes::from_static(METADATA)).ok()?.metadata.into_iter();
-    let regions: Vec<_> =
-        regions.filter_map(|region| Some((RegionKey::decode(region.clone()).ok()?, region))).collect();
+    let regions: Vec<_> = regions().collect();
     let calling_code = regions.iter().map(|(key, _)| key).find(|key| is_it(key))?.calling_code;
     let regions = regions.into_iter().filter(|(key, _)| key.calling_code == calling_code);
     let metadata = regions.filter_map(|(_, region)| PhoneMetadata::decode(region).ok()).collect();

@@ -7,7 +7,7 @@ use crate::stand_ins::{call, post, url};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value as Json, json};
-use shared::aws::{Rotation, SdkConfig, SecretKeys, rotate_keys, sdk_config};
+use shared::aws::{Rotation, Rotator, SdkConfig, SecretKeys, sdk_config};
 use shared::config::Config;
 use shared::keys::{KeySet, KeySource as _, Keys};
 use shared::token::Family;
@@ -84,7 +84,8 @@ impl Secrets {
     async fn step(&self, version: u32, step: &str, now: i64) -> Result<(), String> {
         let event = json!({ "Step": step, "SecretId": self.private, "ClientRequestToken": token(version) });
         let rotation: Rotation = serde_json::from_value(event).unwrap();
-        rotate_keys(&self.sdk, &self.public, &rotation, now).await.map_err(|error| error.to_string())
+        let rotator = Rotator::new(&self.sdk, self.public.clone());
+        rotator.rotate(&rotation, now).await.map_err(|error| error.to_string())
     }
 
     async fn steps(&self, version: u32, steps: &[&str], now: i64) {

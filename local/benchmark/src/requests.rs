@@ -127,6 +127,8 @@ impl World {
         let tried = ("1 GetItem, 1 TransactWriteItems", 1.0, 4.0);
         self.call("sms-auth-verify", "wrong code", verify(session, mine, wrong), 401, tried, "")?;
         self.call("sms-auth-verify", "no such session", verify(&json!("A".repeat(43)), mine, &code), 404, tried, "")?;
+        let not_mine = ("1 GetItem, 2 TransactWriteItems", 1.0, 6.0);
+        self.call("sms-auth-verify", "another phone", verify(session, others, &code), 401, not_mine, "")?;
         let verified = ("1 GetItem, 2 TransactWriteItems", 1.0, 8.0);
         let early = sign_up(session, mine, "minji@example.com");
         self.call("signup", "phone not verified", early, 401, one_read, "")?;
@@ -182,9 +184,20 @@ impl World {
         self.call("password", "session was used", reset(&session, "a newer horse battery"), 401, one_read, "")?;
         self.call("password", "phone has no account", reset(&second, "a newer horse battery"), 404, two_reads, "")?;
 
+        // Guesses.
+        self.a_minute_passes(others)?;
+        let session = &self.sent(others)?;
+        let wrong = if self.state().code == "000000" { "111111" } else { "000000" };
+        for _ in 0..5 {
+            self.ask("sms-auth-verify", &verify(session, others, wrong))?;
+        }
+        self.cost();
+        let spent = verify(session, others, wrong);
+        self.call("sms-auth-verify", "tries are spent", spent, 429, tried, "")?;
+
         self.call("jwks", "shown", get("/.well-known/jwks.json", ""), 200, NOTHING, "")?;
         self.call("openid-configuration", "shown", get("/.well-known/openid-configuration", ""), 200, NOTHING, "")?;
-        Ok(())
+        self.start("rotate-keys")
     }
 
     /// Calls a function, and compares what that cost with what it must.
@@ -229,8 +242,9 @@ impl World {
     fn start(&mut self, function: &'static str) -> Result<(), BoxError> {
         self.spawn(function)?;
         let (cost, connections) = self.cost();
-        let table = !matches!(function, "jwks" | "openid-configuration");
-        let keys = matches!(function, "signup" | "login" | "profile" | "token-refresh" | "logout" | "jwks");
+        let table = !matches!(function, "jwks" | "openid-configuration" | "rotate-keys");
+        let keys =
+            matches!(function, "signup" | "login" | "profile" | "token-refresh" | "logout" | "jwks" | "rotate-keys");
         let if_needed = |needed: bool, request: &str| if needed { request.to_owned() } else { String::new() };
         // It reads while it writes, on two connections.
         let reads = if function == "sms-auth-verify" { 2 } else { usize::from(table) };
@@ -263,11 +277,17 @@ impl World {
 
     /// A session of this phone that is verified; not looked at.
     fn verified(&mut self, phone: &str) -> Result<Json, BoxError> {
+        let (session, code) = (self.sent(phone)?, self.state().code.clone());
+        let fields = json!({ "session_id": session, "phone": phone, "auth_code": code });
+        self.ask("sms-auth-verify", &post("sms-auth/verify", &fields))?;
+        self.cost();
+        Ok(session)
+    }
+
+    /// A session of this phone; not looked at.
+    fn sent(&mut self, phone: &str) -> Result<Json, BoxError> {
         let sent = self.ask("sms-auth-send", &post("sms-auth/send", &json!({ "phone": phone })))?;
         let sent: Json = serde_json::from_str(sent["body"].as_str().unwrap_or_default())?;
-        let code = self.state().code.clone();
-        let fields = json!({ "session_id": sent["session_id"], "phone": phone, "auth_code": code });
-        self.ask("sms-auth-verify", &post("sms-auth/verify", &fields))?;
         self.cost();
         Ok(sent["session_id"].clone())
     }

@@ -11,7 +11,7 @@ use aws_types::SdkConfig;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::CallError;
+use super::{CallError, sdk_config, variable, warm};
 use crate::keys::{KeySet, KeySource};
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -46,59 +46,88 @@ pub struct Rotation {
     client_request_token: String,
 }
 
-/// Does one step of a rotation, which adds a key to the set: see [`crate::keys`]. The public halves
-/// go to the secret `public`, before any function can sign with the new key. Each step can be done
-/// again, whole or half done. A rotation that comes too late, or of a set that was changed meanwhile,
-/// is given up, so that the next one begins anew; wherever it ends, what signs is published.
-///
-/// # Errors
-/// If Secrets Manager refuses, a secret holds no key set, or the rotation is given up.
-pub async fn rotate_keys(sdk: &SdkConfig, public: &str, rotation: &Rotation, now: i64) -> Result<(), BoxError> {
-    let client = &Client::new(sdk);
-    let (secret, version) = (&rotation.secret_id, &rotation.client_request_token);
-    let described = client.describe_secret().secret_id(secret).send().await;
-    let described = described.map_err(|error| CallError::new("secretsmanager:DescribeSecret", &error))?;
-    let versions = described.version_ids_to_stages.unwrap_or_default();
-    let has = |version: &str, stage: &str| {
-        versions.get(version).is_some_and(|stages| stages.iter().any(|found| found == stage))
-    };
-    if !has(version, CURRENT) && !has(version, PENDING) {
-        return Err("this version is not pending".into());
+/// Rotates the keys: does the steps of the rotation that Secrets Manager asks for.
+pub struct Rotator {
+    client: Client,
+    public: String,
+}
+
+impl Rotator {
+    /// Connects to Secrets Manager, once, in init, with one cheap request. The public halves go to the
+    /// secret that `PUBLIC_KEYS_SECRET` names.
+    ///
+    /// # Errors
+    /// If a variable is missing or bad.
+    pub async fn connect() -> Result<Self, BoxError> {
+        let rotator = Self::new(&sdk_config()?, variable("PUBLIC_KEYS_SECRET")?);
+        let asked = async {
+            let asked = rotator.client.get_secret_value().secret_id(&rotator.public).send().await;
+            asked.map(|_| ()).map_err(|error| CallError::new("secretsmanager:GetSecretValue", &error))
+        };
+        warm("Secrets Manager", asked).await;
+        Ok(rotator)
     }
 
-    let current = text(client.get_secret_value().secret_id(secret).version_stage(CURRENT)).await?;
-    if has(version, CURRENT) {
-        // It is finished, but perhaps for the last call.
-        return if rotation.step == "finishSecret" { confirm(client, public, &current).await } else { Ok(()) };
+    /// One that puts the public halves into the secret `public`.
+    #[must_use]
+    pub fn new(sdk: &SdkConfig, public: String) -> Self {
+        Self { client: Client::new(sdk), public }
     }
-    // Secrets Manager lists a version before it has a value.
-    let new = match client.get_secret_value().secret_id(secret).version_id(version).send().await {
-        Ok(value) => Zeroizing::new(value.secret_string.ok_or("the secret is no text")?),
-        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
-            if rotation.step != "createSecret" {
-                return Err("this version has no keys yet".into());
+
+    /// Does one step of a rotation, which adds a key to the set: see [`crate::keys`]. The public halves
+    /// go out before any function can sign with the new key. Each step can be done again, whole or half
+    /// done. A rotation that comes too late, or of a set that was changed meanwhile, is given up, so
+    /// that the next one begins anew; wherever it ends, what signs is published.
+    ///
+    /// # Errors
+    /// If Secrets Manager refuses, a secret holds no key set, or the rotation is given up.
+    pub async fn rotate(&self, rotation: &Rotation, now: i64) -> Result<(), BoxError> {
+        let Self { client, public } = self;
+        let (secret, version) = (&rotation.secret_id, &rotation.client_request_token);
+        let described = client.describe_secret().secret_id(secret).send().await;
+        let described = described.map_err(|error| CallError::new("secretsmanager:DescribeSecret", &error))?;
+        let versions = described.version_ids_to_stages.unwrap_or_default();
+        let has = |version: &str, stage: &str| {
+            versions.get(version).is_some_and(|stages| stages.iter().any(|found| found == stage))
+        };
+        if !has(version, CURRENT) && !has(version, PENDING) {
+            return Err("this version is not pending".into());
+        }
+
+        let current = text(client.get_secret_value().secret_id(secret).version_stage(CURRENT)).await?;
+        if has(version, CURRENT) {
+            // It is finished, but perhaps for the last call.
+            return if rotation.step == "finishSecret" { confirm(client, public, &current).await } else { Ok(()) };
+        }
+        // Secrets Manager lists a version before it has a value.
+        let new = match client.get_secret_value().secret_id(secret).version_id(version).send().await {
+            Ok(value) => Zeroizing::new(value.secret_string.ok_or("the secret is no text")?),
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
+                if rotation.step != "createSecret" {
+                    return Err("this version has no keys yet".into());
+                }
+                return put(client, secret, Some(version), PENDING, &KeySet::rotate(&current, now)?).await;
             }
-            return put(client, secret, Some(version), PENDING, &KeySet::rotate(&current, now)?).await;
+            Err(error) => return Err(CallError::new("secretsmanager:GetSecretValue", &error).into()),
+        };
+        if !KeySet::is_next(&new, &current, now)? {
+            move_stage(client, secret, PENDING, None, version).await?;
+            return Err("the rotation took too long, or the keys were changed meanwhile: it is given up".into());
         }
-        Err(error) => return Err(CallError::new("secretsmanager:GetSecretValue", &error).into()),
-    };
-    if !KeySet::is_next(&new, &current, now)? {
-        move_stage(client, secret, PENDING, None, version).await?;
-        return Err("the rotation took too long, or the keys were changed meanwhile: it is given up".into());
-    }
-    match rotation.step.as_str() {
-        "createSecret" => Ok(()),
-        "setSecret" => put(client, public, Some(version), CURRENT, &KeySet::announced(&new)?).await,
-        "testSecret" => {
-            let published = text(client.get_secret_value().secret_id(public).version_stage(CURRENT)).await?;
-            Ok(KeySet::read(&new)?.check(&KeySet::read(&published)?)?)
+        match rotation.step.as_str() {
+            "createSecret" => Ok(()),
+            "setSecret" => put(client, public, Some(version), CURRENT, &KeySet::announced(&new)?).await,
+            "testSecret" => {
+                let published = text(client.get_secret_value().secret_id(public).version_stage(CURRENT)).await?;
+                Ok(KeySet::read(&new)?.check(&KeySet::read(&published)?)?)
+            }
+            "finishSecret" => {
+                let former = versions.keys().find(|id| has(id, CURRENT)).ok_or("no version is the current one")?;
+                move_stage(client, secret, CURRENT, Some(version), former).await?;
+                confirm(client, public, &new).await
+            }
+            _ => Err("this is no step of a rotation".into()),
         }
-        "finishSecret" => {
-            let former = versions.keys().find(|id| has(id, CURRENT)).ok_or("no version is the current one")?;
-            move_stage(client, secret, CURRENT, Some(version), former).await?;
-            confirm(client, public, &new).await
-        }
-        _ => Err("this is no step of a rotation".into()),
     }
 }
 

@@ -24,12 +24,13 @@ use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, ConfigError};
 use crate::keys::Keys;
+use crate::phone;
 use crate::sms_auth::AuthCode;
 use crate::{App, Needs, Table};
 
 pub use aws_types::SdkConfig;
 pub use dynamodb::DynamoDbStore;
-pub use keys::{Rotation, SecretKeys, rotate_keys};
+pub use keys::{Rotation, Rotator, SecretKeys};
 use sns::NoSms;
 pub use sns::SnsSms;
 
@@ -77,7 +78,12 @@ async fn connect_as(config: Config, sdk: &SdkConfig, needs: Needs) -> Result<App
             warm("the store", store.warm(table)).await;
         }
     };
-    let (keys, (), ()) = tokio::join!(keys, ask(needs.table), ask(needs.table.filter(|_| needs.at_once)));
+    let phones = async {
+        if needs.phones {
+            phone::warm_up(&config);
+        }
+    };
+    let (keys, (), (), ()) = tokio::join!(keys, ask(needs.table), ask(needs.table.filter(|_| needs.at_once)), phones);
     Ok(App {
         store: Box::new(store),
         sms: Box::new(NoSms),
@@ -170,7 +176,7 @@ const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 ///
 /// # Errors
 /// [`ConfigError`], if there is none.
-pub fn variable(variable: &'static str) -> Result<String, ConfigError> {
+fn variable(variable: &'static str) -> Result<String, ConfigError> {
     value_of(variable).ok_or(ConfigError { variable, must: "is required".into() })
 }
 

@@ -60,7 +60,7 @@ pub fn warm_up(config: &Config) {
     let region = config.default_region;
     let Some(util) = of_region(region) else { return };
     if let Ok(example) = util.get_example_number_for_type_and_region(region, PhoneNumberType::Mobile) {
-        let _ = Phone::parse(&util.format(&example, PhoneNumberFormat::National), config);
+        let _ = Phone::parse(&example.national_number.to_string(), config);
     }
 }
 

@@ -231,9 +231,9 @@ fn print_times(rows: &[Row]) {
 
 fn print_fixed(measured: &Measured) {
     println!(
-        "\nWhat does not vary: millions of instructions, to the first answer and of a warm request (with bcrypt at"
+        "\nWhat does not vary: millions of instructions, to the first answer and of a warm request (bcrypt has cost 12"
     );
-    println!("cost 10), the most memory, and the zip that is uploaded.\n");
+    println!("in login, and 10 in signup and password), the most memory, and the zip that is uploaded.\n");
     println!("| | to the first answer | warm | × hello | peak RSS, MB | zip, MB |");
     println!("|---|---|---|---|---|---|");
     let hello = measured.instructions.get("hello").map_or(f64::NAN, |hello| hello.warm as f64);

@@ -56,7 +56,7 @@ pub async fn connect(needs: Needs) -> Result<App, Box<dyn Error + Send + Sync>> 
 pub async fn connect_with_sms(needs: Needs) -> Result<App, Box<dyn Error + Send + Sync>> {
     let (config, sdk) = (Config::from_env()?, sdk_config()?);
     let sms = SnsSms::new(&sdk, &config);
-    let (app, ()) = tokio::join!(connect_as(config, &sdk, needs), warm("the SMS provider", sms.warm()));
+    let ((), app) = tokio::join!(warm("the SMS provider", sms.warm()), connect_as(config, &sdk, needs));
     Ok(App { sms: Box::new(sms), ..app? })
 }
 
@@ -78,6 +78,7 @@ async fn connect_as(config: Config, sdk: &SdkConfig, needs: Needs) -> Result<App
             warm("the store", store.warm(table)).await;
         }
     };
+    // Last, while the services' names are looked up on other threads.
     let phones = async {
         if needs.phones {
             phone::warm_up(&config);

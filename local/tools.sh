@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034
-# For local/run, local/test and .ci/run: which tools are needed, and those that are put into
+# For local/run, local/test, local/bench and .ci/run: which tools are needed, and those that are put into
 # target/tools. Nothing is installed system-wide. Runs on the bash 3.2 of macOS too.
 
 root=$(CDPATH='' cd -- "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

@@ -232,7 +232,7 @@ mod tests {
             with("TRIES_PER_SESSION", "many").unwrap_err().to_string(),
             "TRIES_PER_SESSION must be a whole number from 1 to 10"
         );
-        for region in ["Korea", "XX", ""] {
+        for region in ["Korea", "XX", "001", ""] {
             assert!(with("DEFAULT_REGION", region).is_err(), "{region}");
         }
         assert!(with("SERVICE_NAME", &"a".repeat(21)).is_err());

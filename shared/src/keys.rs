@@ -346,9 +346,13 @@ impl Keys {
         (of.as_str() == token).then(|| claims.clone())
     }
 
-    /// Remembers what a token says whose signature was verified.
-    pub(crate) fn remember(&self, token: &str, claims: Arc<Claims>) {
-        let verified = &mut self.cached().verified;
+    /// Remembers what a token says whose signature these keys verified; not if others are in use now.
+    pub(crate) fn remember(&self, keys: &Arc<KeySet>, token: &str, claims: Arc<Claims>) {
+        let cached = &mut self.cached();
+        if !Arc::ptr_eq(&cached.set, keys) {
+            return;
+        }
+        let verified = &mut cached.verified;
         if verified.len() >= REMEMBERED_TOKENS {
             verified.clear();
         }
@@ -606,7 +610,7 @@ mod tests {
         keys.verify_access(tokens["access_token"].as_str().unwrap(), "https://a", &config, NOW).await.unwrap();
         let (_, claims) = keys.cached().verified.values().next().unwrap().clone();
         for nth in 0..10 * REMEMBERED_TOKENS {
-            keys.remember(&nth.to_string(), claims.clone());
+            keys.remember(&keys.current(NOW).await, &nth.to_string(), claims.clone());
             assert!(keys.remembered(&nth.to_string(), NOW).await.is_some());
             assert!(keys.cached().verified.len() <= REMEMBERED_TOKENS);
         }

@@ -48,10 +48,11 @@ static DECODED: Mutex<Vec<(i32, &'static PhoneNumberUtil)>> = Mutex::new(Vec::ne
 static ALL: LazyLock<Option<PhoneNumberUtil>> =
     LazyLock::new(|| PhoneNumberUtil::new_for_metadata(PhoneMetadataCollection::decode(METADATA).ok()?).ok());
 
-/// Whether libphonenumber knows the numbers of this region.
+/// Whether libphonenumber knows the numbers of this region. The world is none: its numbers have no
+/// national spelling.
 #[must_use]
 pub fn is_known(region: Region) -> bool {
-    regions().any(|(key, _)| Region::from_str(&key.id) == Ok(region))
+    region != Region::World && regions().any(|(key, _)| Region::from_str(&key.id) == Ok(region))
 }
 
 /// Reads an example of the default region's numbers: the first of them is the slow one, because it

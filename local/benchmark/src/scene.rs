@@ -95,12 +95,16 @@ impl Scene {
             };
             (200, "application/x-amz-json-1.0", answer.to_string())
         };
-        let public = KeySet::public(&keys)?;
+        let (public, next) = (KeySet::public(&keys)?, KeySet::rotate(&keys, now)?);
         let secrets = move |request: &Request| {
             let body: Json = serde_json::from_slice(&request.body).unwrap_or_default();
-            let set = if body["SecretId"] == "private" { keys.as_str() } else { &public };
-            let mut answer = json!({ "ARN": "arn", "Name": body["SecretId"], "VersionId": "1", "SecretString": set });
-            answer["VersionIdsToStages"] = json!({ "1": ["AWSCURRENT"] });
+            let set = match (body["SecretId"].as_str(), body["VersionId"].as_str()) {
+                (Some("private"), Some("2")) => &next,
+                (Some("private"), _) => &keys,
+                _ => &public,
+            };
+            let mut answer = json!({ "ARN": "arn", "Name": body["SecretId"], "VersionId": "1", "SecretString": **set });
+            answer["VersionIdsToStages"] = json!({ "1": ["AWSCURRENT"], "2": ["AWSPENDING"] });
             (200, "application/x-amz-json-1.1", answer.to_string())
         };
         Ok(Self {
@@ -130,7 +134,8 @@ impl Scene {
         });
         let verify = json!({ "session_id": self.session, "phone": PHONE, "auth_code": CODE });
         let reset = json!({ "session_id": self.session, "password": "a newer horse battery" });
-        let rotation = json!({ "Step": "testSecret", "SecretId": "private", "ClientRequestToken": "1" });
+        // Not the step that makes the key: how long that takes is chance.
+        let rotation = json!({ "Step": "setSecret", "SecretId": "private", "ClientRequestToken": "2" });
         let get = |path: &str, query: &str| event("GET", path, query, None, None);
         let call = |name, function, status, events: Vec<Json>| Call {
             name,

@@ -16,7 +16,8 @@ use crate::share::Share;
 #[derive(Default)]
 pub(crate) struct Times(Vec<f64>);
 
-/// What is measured: in each round each once, so that what else the machine does meets all alike.
+/// What is measured: in each round each once, in a new order, so that what else the machine does meets
+/// all alike.
 pub(crate) struct Row {
     pub(crate) name: String,
     pub(crate) function: String,
@@ -29,6 +30,7 @@ pub(crate) struct Row {
     pub(crate) init: Times,
     /// From spawning it to its first answer, less what Lambda needs between the two.
     pub(crate) cold: Times,
+    pub(crate) first: Times,
     pub(crate) warm: Times,
     pub(crate) first_of_share: Times,
     pub(crate) warm_of_share: Times,
@@ -94,6 +96,7 @@ impl Row {
             status,
             init: Times::default(),
             cold: Times::default(),
+            first: Times::default(),
             warm: Times::default(),
             first_of_share: Times::default(),
             warm_of_share: Times::default(),
@@ -133,6 +136,7 @@ impl Row {
         let cpu_of_init = lambda.cpu();
         let first = self.invoke(&mut lambda, 0)?;
         self.cold.push(init + first);
+        self.first.push(first);
         let (requests, before) = (if self.has_a_cpu() { 3 } else { 20 }, lambda.settled_cpu()?);
         for nth in 1..=requests {
             let took = self.invoke(&mut lambda, nth as usize)?;

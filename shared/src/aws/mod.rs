@@ -20,6 +20,9 @@ use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use aws_types::region::Region;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, ConfigError};
@@ -102,7 +105,7 @@ async fn warm(what: &str, asked: impl Future<Output = Result<(), CallError>>) {
         Ok(Err(error)) => error.into(),
         Err(elapsed) => elapsed.into(),
     };
-    tracing::warn!(%cause, "{what} did not answer in init");
+    tracing::warn!(%cause, "{what} could not be asked in init");
 }
 
 /// The SDK's configuration, for all services: a call is tried three times at most, and takes 6 s at
@@ -110,7 +113,7 @@ async fn warm(what: &str, asked: impl Future<Output = Result<(), CallError>>) {
 /// might be asked: that takes longer than everything else in init.
 ///
 /// # Errors
-/// If a variable that Lambda sets is missing, or `AWS_CA_BUNDLE` names a file that can't be read.
+/// If a variable that Lambda sets is missing, or `AWS_CA_BUNDLE` names no file of certificates.
 pub fn sdk_config() -> Result<SdkConfig, Box<dyn Error + Send + Sync>> {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
@@ -159,7 +162,10 @@ fn variable_of_service(key: &ServiceConfigKey<'_>) -> String {
 /// the hundred others; or those in the file `AWS_CA_BUNDLE`.
 fn http_client() -> Result<SharedHttpClient, Box<dyn Error + Send + Sync>> {
     let roots = match value_of("AWS_CA_BUNDLE") {
-        Some(file) => std::fs::read(file)?,
+        Some(file) => std::fs::read(file).ok().filter(|pem| are_certificates(pem)).ok_or_else(|| {
+            let must = "must name a file of certificates in PEM".into();
+            ConfigError { variable: "AWS_CA_BUNDLE", must }
+        })?,
         None => AMAZON_ROOTS.to_vec(),
     };
     let context = TlsContext::builder().with_trust_store(TrustStore::empty().with_pem_certificate(roots)).build()?;
@@ -167,6 +173,14 @@ fn http_client() -> Result<SharedHttpClient, Box<dyn Error + Send + Sync>> {
         .tls_provider(tls::Provider::Rustls(CryptoMode::AwsLc))
         .tls_context(context)
         .build_https())
+}
+
+/// Whether they can be trusted: the HTTP client panics at one that it can't read.
+fn are_certificates(pem: &[u8]) -> bool {
+    let mut roots = RootCertStore::empty();
+    let mut certificates = CertificateDer::pem_slice_iter(pem);
+    certificates.all(|certificate| certificate.is_ok_and(|certificate| roots.add(certificate).is_ok()))
+        && !roots.is_empty()
 }
 
 /// [Amazon Trust Services](https://www.amazontrust.com/repository/): its root CAs 1 to 4, and the one of
@@ -262,6 +276,20 @@ mod tests {
     #[test]
     fn amazon_s_roots_are_read() {
         assert_eq!(String::from_utf8_lossy(AMAZON_ROOTS).matches("BEGIN CERTIFICATE").count(), 5);
-        http_client().unwrap();
+        assert!(are_certificates(AMAZON_ROOTS));
+    }
+
+    #[test]
+    fn what_is_no_certificate_is_refused() {
+        let wrap = |base64: &str| format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n");
+        for pem in [
+            "",
+            "none",
+            &wrap("AAAA"),
+            &wrap("?"),
+            &format!("{}{}", String::from_utf8_lossy(AMAZON_ROOTS), wrap("AAAA")),
+        ] {
+            assert!(!are_certificates(pem.as_bytes()), "{pem}");
+        }
     }
 }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// Lambda gives a vCPU for [1,769 MB](https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
 const MB_OF_A_CPU: u64 = 1769;
-/// Its scheduler's period, in microseconds.
+/// The scheduler's period, in microseconds: assumed, for AWS does not tell it. What needs less CPU than
+/// the share of one period is not slowed down.
 const PERIOD: u64 = 20_000;
 
 /// A cgroup.

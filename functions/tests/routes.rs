@@ -129,6 +129,17 @@ fn each_route_that_costs_an_sms_or_a_hash_has_a_throttle() {
 }
 
 #[test]
+fn what_reads_phone_numbers_is_told_their_country() {
+    let functions = functions(&template());
+    let told = functions
+        .iter()
+        .filter(|(_, _, function)| !function["Properties"]["Environment"]["Variables"]["DEFAULT_REGION"].is_null());
+    let told: BTreeSet<&str> = told.map(|(_, bin, _)| bin.as_str()).collect();
+    let reads = ENDPOINTS.iter().filter(|endpoint| endpoint.needs.phones);
+    assert_eq!(told, reads.map(|endpoint| endpoint.name).collect());
+}
+
+#[test]
 fn each_function_may_do_what_it_does_and_nothing_else() {
     let template = template();
     let mut granted = BTreeMap::new();

@@ -275,6 +275,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_of_no_country_is_read_as_with_all_of_the_metadata() {
+        let mut taken = Vec::new();
+        for calling_code in PHONE_NUMBER_UTIL.get_supported_global_network_calling_codes() {
+            let number = PHONE_NUMBER_UTIL.get_example_number_for_non_geo_entity(calling_code).unwrap();
+            let e164 = number.format_as(PhoneNumberFormat::E164).into_owned();
+            let found = Phone::parse(&e164, &Config::default()).ok().map(|phone| phone.e164);
+            assert_eq!(found, reference(&e164, Region::KR), "{e164}");
+            taken.extend(found);
+        }
+        assert!(!taken.is_empty());
+    }
+
+    #[test]
     fn the_metadata_is_of_the_version_in_use() {
         let lock = include_str!("../../Cargo.lock");
         let (_, package) = lock.split_once("name = \"rlibphonenumber\"\nversion = \"").unwrap();

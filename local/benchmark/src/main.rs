@@ -41,7 +41,7 @@ struct Arguments {
     programs: PathBuf,
     /// The URL of a DynamoDB Local with no tables.
     dynamodb_local: String,
-    /// A Python with the packages of `local/requirements-benchmark.txt`.
+    /// A Python with the packages of `local/tools/requirements-benchmark.txt`.
     python: PathBuf,
     /// The folder of `app.mjs` and its packages.
     node: PathBuf,

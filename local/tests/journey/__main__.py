@@ -1,0 +1,66 @@
+"""Tests the real programs under local/run, first with the commands of the README.
+
+    JOSE=... python3 local/tests/journey PORT
+
+JOSE is the folder of that npm package. PyJWT must be installed. local/test installs both.
+
+Starts local/run on that port, with an empty database. Walks through the README, checks what requires
+real HTTP, and runs the README's verifiers. Then restarts local/run, and searches everything that it
+printed for secrets.
+"""
+
+import json
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from client import Client
+from endpoints import check_endpoints, check_restarted
+from leaks import Secrets, check_log
+from readme import EXPECTATIONS, check_invoke, walk_readme
+from server import Server
+from verifiers import check_verifiers
+
+SECONDS_TO_WALK = 300
+
+
+def main():
+    port = int(sys.argv[1])
+    # An exit by exception stops the servers.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # A request to a function that can't start never gets a response.
+    signal.signal(signal.SIGALRM, lambda *_: sys.exit(f"Not finished within {SECONDS_TO_WALK} s"))
+    secrets = Secrets()
+    client = Client(port, secrets)
+    servers = []
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            servers.append(Server(port, Path(folder)))
+            servers[0].wait()
+            signal.alarm(SECONDS_TO_WALK)
+            walk_readme(port, secrets)
+            check_invoke(port)
+            check_endpoints(client)
+            with tempfile.TemporaryDirectory() as beside:
+                keys = json.loads((Path(folder) / "keys.json").read_text("utf-8"))
+                tokens = check_verifiers(client, Path(beside), keys)
+            servers[0].stop()
+
+            servers.append(Server(port, Path(folder)))
+            servers[1].wait()
+            check_restarted(client, tokens)
+            servers[1].stop()
+
+            check_log(servers[0].lines + servers[1].lines, secrets, sends=3)
+        except BaseException:
+            print("Output of local/run:\n", *[line for server in servers for line in server.lines], sep="| ")
+            raise
+        finally:
+            for server in servers:
+                server.kill()
+    print(f"{len(EXPECTATIONS)} commands of the README, real HTTP, its verifiers, a restart and the log: passed")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""Searches the log for secrets."""
+
+import json
+import re
+
+from assertions import check, equal
+
+
+class Secrets:
+    """The secrets of the journey. No log may contain them."""
+
+    def __init__(self):
+        self.values = set()
+        self.phones = {"1012345678", "1023456789"}  # of Korea, without the prefixes of their spellings
+
+    def add(self, *values):
+        self.values.update(value for value in values if value)
+
+    def add_from(self, text):
+        """Adds the secrets in the text of a request or a response."""
+        for name in ["session_id", "access_token", "refresh_token", "password", "email", "auth_code"]:
+            self.add(*re.findall(rf'\\?"{name}\\?": ?\\?"([^"$\\]+)', text))
+
+    def find_in(self, line):
+        """Returns the first secret in `line`."""
+        # The six digits of its microseconds are not a code.
+        line = re.sub(r'"timestamp":"[^"]*"', "", line).lower()
+        for value in self.values:
+            if re.search(rf"(?<![a-z0-9]){re.escape(value.lower())}(?![a-z0-9])", line):
+                return value
+        for phone in self.phones:
+            if phone in re.sub(r"[^a-z0-9]", "", line):
+                return phone
+        # The beginning of any token, and of any password hash.
+        found = re.search(r"eyj[a-z0-9_-]{10,}|\$2[abxy]\$\d\d\$", line)
+        return found and found.group()
+
+
+def check_log(lines, secrets, sends):
+    sent = [line for line in lines if line.startswith("SMS to +82")]
+    equal(len(sent), sends, "messages in the terminal")
+    check(all(secrets.find_in(line) for line in sent), "the search does not find a secret where there is one")
+    for line in lines:
+        if line not in sent:
+            check(not secrets.find_in(line), f"{secrets.find_in(line)!r} is in the log: {line}")
+    logged = [json.loads(line) for line in lines if line.startswith("{")]
+    refused = {(line.get("function"), line.get("error_code")) for line in logged if line["message"] == "refused"}
+    for expected in [("profile", "TOKEN__MISSING"), ("login", "USER__NOT_MATCHED")]:
+        check(expected in refused, f"the log lacks the line of {expected}")

@@ -32,6 +32,7 @@ use aws_sdk_dynamodb::types::{
 };
 use aws_types::SdkConfig;
 
+use super::timeouts::Timeouts;
 use super::{CallError, is_passing};
 use crate::Table;
 use crate::config::Config;
@@ -49,9 +50,6 @@ use crate::user::{Account, Credentials, NewUser, Profile, UserId};
 /// How often a transaction that met another one is tried: with waits of 0 to 25, 50, 100, 200 and
 /// then 400 ms, 1.2 s in all on average and 2.4 s at most.
 const TRIES: u32 = 10;
-/// How long a transaction may take with all its tries. A function makes two at most, besides one
-/// SMS or two reads: with [`super::sdk_config`]'s times it answers within its 29 s.
-const LONGEST_TRANSACTION: Duration = Duration::from_secs(8);
 
 /// Users, sessions and logins in DynamoDB.
 #[derive(Debug)]
@@ -60,6 +58,7 @@ pub struct DynamoDbStore {
     users: String,
     sms_sessions: String,
     token_families: String,
+    longest_transaction: Duration,
 }
 
 type Item = HashMap<String, AttributeValue>;
@@ -68,10 +67,11 @@ impl DynamoDbStore {
     /// The store in these three tables.
     #[must_use]
     pub fn new(sdk: &SdkConfig, users: String, sms_sessions: String, token_families: String) -> Self {
+        let longest_transaction = Timeouts::of(sdk).of_transaction();
         let sdk = sdk.clone();
         // Some functions use no table: they need not make it.
         let client: Box<dyn FnOnce() -> Client + Send> = Box::new(move || Client::new(&sdk));
-        Self { client: LazyLock::new(client), users, sms_sessions, token_families }
+        Self { client: LazyLock::new(client), users, sms_sessions, token_families, longest_transaction }
     }
 
     /// Reads an item that is not there, which opens the connection and costs half a unit. A function's
@@ -94,7 +94,7 @@ impl DynamoDbStore {
 
     /// Writes all of `items`, or none: then it answers why, an entry for each of them.
     async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<Result<(), Vec<CancellationReason>>, StoreError> {
-        let tried = tokio::time::timeout(LONGEST_TRANSACTION, self.try_to_transact(items)).await;
+        let tried = tokio::time::timeout(self.longest_transaction, self.try_to_transact(items)).await;
         tried.unwrap_or_else(|elapsed| Err(StoreError::Busy(elapsed.into())))
     }
 

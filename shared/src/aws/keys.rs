@@ -11,6 +11,7 @@ use aws_types::SdkConfig;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use super::timeouts::Timeouts;
 use super::{CallError, sdk_config, variable, warm};
 use crate::keys::{KeySet, KeySource};
 
@@ -59,12 +60,13 @@ impl Rotator {
     /// # Errors
     /// If a variable is missing or bad.
     pub async fn connect() -> Result<Self, BoxError> {
-        let rotator = Self::new(&sdk_config()?, variable("PUBLIC_KEYS_SECRET")?);
+        let sdk = sdk_config()?;
+        let rotator = Self::new(&sdk, variable("PUBLIC_KEYS_SECRET")?);
         let asked = async {
             let asked = rotator.client.get_secret_value().secret_id(&rotator.public).send().await;
             asked.map(|_| ()).map_err(|error| CallError::new("secretsmanager:GetSecretValue", &error))
         };
-        warm("Secrets Manager", asked).await;
+        warm("Secrets Manager", Timeouts::of(&sdk).of_init(), asked).await;
         Ok(rotator)
     }
 

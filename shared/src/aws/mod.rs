@@ -3,6 +3,7 @@
 mod dynamodb;
 mod keys;
 mod sns;
+mod timeouts;
 
 use std::error::Error;
 use std::sync::Arc;
@@ -11,7 +12,6 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
-use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, IdentityCache, SharedHttpClient, StalledStreamProtectionConfig};
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::RequestId;
@@ -36,9 +36,7 @@ pub use dynamodb::DynamoDbStore;
 pub use keys::{Rotation, Rotator, SecretKeys};
 use sns::NoSms;
 pub use sns::SnsSms;
-
-/// How long init waits for DynamoDB and SNS: many times what both take when all is well.
-const LONGEST_WARM_UP: Duration = Duration::from_secs(1);
+use timeouts::Timeouts;
 
 /// Connects a function on AWS, once, in init, where Lambda gives it a full CPU: a connection to each
 /// service that it `needs`, with one cheap request, so that the first invocation finds it open. The
@@ -59,7 +57,8 @@ pub async fn connect(needs: Needs) -> Result<App, Box<dyn Error + Send + Sync>> 
 pub async fn connect_with_sms(needs: Needs) -> Result<App, Box<dyn Error + Send + Sync>> {
     let (config, sdk) = (Config::from_env()?, sdk_config()?);
     let sms = SnsSms::new(&sdk, &config);
-    let ((), app) = tokio::join!(warm("the SMS provider", sms.warm()), connect_as(config, &sdk, needs));
+    let limit = Timeouts::of(&sdk).of_init();
+    let ((), app) = tokio::join!(warm("the SMS provider", limit, sms.warm()), connect_as(config, &sdk, needs));
     Ok(App { sms: Box::new(sms), ..app? })
 }
 
@@ -76,9 +75,10 @@ async fn connect_as(config: Config, sdk: &SdkConfig, needs: Needs) -> Result<App
         }
         Keys::read(Box::new(SecretKeys::new(sdk, variable("KEYS_SECRET")?)), SystemClock.now()).await
     };
+    let limit = Timeouts::of(sdk).of_init();
     let ask = async |table: Option<Table>| {
         if let Some(table) = table {
-            warm("the store", store.warm(table)).await;
+            warm("the store", limit, store.warm(table)).await;
         }
     };
     // Last, while the services' names are looked up on other threads.
@@ -98,9 +98,9 @@ async fn connect_as(config: Config, sdk: &SdkConfig, needs: Needs) -> Result<App
     })
 }
 
-/// Waits until `asked` was answered, and no longer than is sensible.
-async fn warm(what: &str, asked: impl Future<Output = Result<(), CallError>>) {
-    let cause: Box<dyn Error> = match tokio::time::timeout(LONGEST_WARM_UP, asked).await {
+/// Waits until `asked` was answered, and no longer than `limit`.
+async fn warm(what: &str, limit: Duration, asked: impl Future<Output = Result<(), CallError>>) {
+    let cause: Box<dyn Error> = match tokio::time::timeout(limit, asked).await {
         Ok(Ok(())) => return,
         Ok(Err(error)) => error.into(),
         Err(elapsed) => elapsed.into(),
@@ -109,16 +109,13 @@ async fn warm(what: &str, asked: impl Future<Output = Result<(), CallError>>) {
 }
 
 /// The SDK's configuration, for all services: a call is tried three times at most, and takes 6 s at
-/// most. Made by hand from what Lambda sets, instead of by the SDK's chain of files and services that
+/// most, multiplied by `TIMEOUT_FACTOR`. Made by hand from what Lambda sets, instead of by the SDK's chain of files and services that
 /// might be asked: that takes longer than everything else in init.
 ///
 /// # Errors
-/// If a variable that Lambda sets is missing, or `AWS_CA_BUNDLE` names no file of certificates.
+/// If a variable that Lambda sets is missing, `AWS_CA_BUNDLE` names no file of certificates, or
+/// `TIMEOUT_FACTOR` is out of its bounds.
 pub fn sdk_config() -> Result<SdkConfig, Box<dyn Error + Send + Sync>> {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(1))
-        .operation_attempt_timeout(Duration::from_millis(2500))
-        .operation_timeout(Duration::from_secs(6));
     // Lambda gives them to the process for its life.
     let credentials = Credentials::new(
         variable("AWS_ACCESS_KEY_ID")?,
@@ -137,7 +134,7 @@ pub fn sdk_config() -> Result<SdkConfig, Box<dyn Error + Send + Sync>> {
         .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
         .time_source(SharedTimeSource::new(SystemTimeSource::new()))
         .retry_config(RetryConfig::standard().with_max_attempts(3).with_max_backoff(Duration::from_millis(500)))
-        .timeout_config(timeouts.build())
+        .timeout_config(Timeouts::from_env()?.of_calls())
         // For large bodies; ours are small, and have their timeouts.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     sdk.set_endpoint_url(value_of("AWS_ENDPOINT_URL")).set_service_config(Some(OfService));
@@ -269,8 +266,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn init_does_not_wait_for_a_service_that_does_not_answer() {
         let begin = tokio::time::Instant::now();
-        warm("a service", std::future::pending()).await;
-        assert_eq!(begin.elapsed().as_secs(), LONGEST_WARM_UP.as_secs());
+        warm("a service", Duration::from_secs(1), std::future::pending()).await;
+        assert_eq!(begin.elapsed().as_secs(), 1);
     }
 
     #[test]

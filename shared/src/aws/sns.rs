@@ -1,22 +1,18 @@
 //! SMS through SNS.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_sns::Client;
 use aws_sdk_sns::config::retry::RetryConfig;
-use aws_sdk_sns::config::timeout::TimeoutConfig;
 use aws_sdk_sns::types::MessageAttributeValue;
 use aws_types::SdkConfig;
 
 use super::CallError;
+use super::timeouts::Timeouts;
 use crate::config::Config;
 use crate::phone::Phone;
 use crate::sms::{Sms, SmsError};
-
-/// How long SNS may take.
-const LONGEST_PUBLISH: Duration = Duration::from_secs(5);
 
 /// Sends each code as one transactional SMS.
 #[derive(Debug)]
@@ -33,7 +29,7 @@ impl SnsSms {
         let once = aws_sdk_sns::config::Builder::from(sdk)
             // SNS knows no idempotency: a second try may be a second SMS.
             .retry_config(RetryConfig::disabled())
-            .timeout_config(TimeoutConfig::builder().operation_timeout(LONGEST_PUBLISH).build());
+            .timeout_config(Timeouts::of(sdk).of_publish());
         Self {
             client: Client::from_conf(once.build()),
             sender_id: config.sms_sender_id.clone(),

@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use crate::BoxError;
 use crate::http::{Request, respond};
 
-/// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// How long anything may take, under callgrind on a slow machine too: a hash is a quarter of a billion
+/// instructions.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A running function.
 pub(crate) struct Lambda {

@@ -9,12 +9,14 @@ mod bcrypt;
 mod callgrind;
 mod cost;
 mod http;
+mod init;
 mod lambda;
 mod limits;
 mod requests;
 mod scene;
 mod services;
 mod share;
+mod tables;
 mod targets;
 mod timing;
 
@@ -27,11 +29,13 @@ use serde_json::Value as Json;
 use rand::seq::SliceRandom as _;
 
 use bcrypt::Bcrypt;
-use callgrind::Instructions;
+use callgrind::{Connections, Instructions};
+use init::Init;
 use requests::Outcome;
 use scene::{Call, Scene, login, profile};
+use services::Manner;
 use share::Share;
-use timing::{Row, digits};
+use timing::Row;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -47,13 +51,23 @@ struct Arguments {
     node: PathBuf,
     rounds: usize,
     what: String,
+    /// Whether what does not depend on time is measured with services that are slow.
+    is_slow: bool,
 }
+
+/// The cost of bcrypt that passwords are hashed with where time is measured.
+const TIMED_COST: u32 = 12;
+/// The same where instructions are counted. With the least cost, a hash takes seconds under callgrind: no
+/// connection is idle for so long that it is closed.
+const COUNTED_COST: u32 = 10;
 
 /// All that was measured.
 pub(crate) struct Measured {
     pub(crate) rows: Vec<Row>,
     /// By row; not of the programs that are only compared with.
     pub(crate) instructions: BTreeMap<String, Instructions>,
+    /// The instructions of one more connection: looking the name up, TCP, and the TLS handshake.
+    pub(crate) handshake: u64,
     /// The instructions of bcrypt with cost 10; each more doubles them.
     pub(crate) bcrypt_of_cost_10: u64,
     /// Of each function's zip, in bytes.
@@ -76,9 +90,9 @@ fn main() -> ExitCode {
 /// Whether all is well.
 fn run() -> Result<bool, BoxError> {
     let arguments = Arguments::read().ok_or("it is started by ./local/bench")?;
-    let scene = Scene::set()?;
+    let scene = Scene::set(Manner::default(), TIMED_COST)?;
     let mut rows: Vec<Row> = scene.calls().into_iter().map(|call| row(call, &scene, &arguments)).collect();
-    let outcomes = requests::outcomes(&arguments.programs, &arguments.dynamodb_local)?;
+    let outcomes = requests::outcomes(&arguments.programs, &arguments.dynamodb_local, arguments.manner())?;
     if arguments.what == "--cost" {
         measure(&mut rows, arguments.rounds, None)?;
         cost::print(&rows, &outcomes, &template()?)?;
@@ -87,6 +101,7 @@ fn run() -> Result<bool, BoxError> {
 
     let mut measured = Measured {
         instructions: BTreeMap::new(),
+        handshake: 0,
         bcrypt_of_cost_10: 0,
         zips: zips(&rows)?,
         outcomes,
@@ -95,9 +110,9 @@ fn run() -> Result<bool, BoxError> {
     };
     if arguments.what == "--check" || arguments.what == "--record" {
         measure(&mut measured.rows, 2, None)?;
-        count(&mut measured, &scene)?;
-        print_fixed(&measured);
-        print_outcomes(&measured.outcomes);
+        count(&mut measured, &arguments)?;
+        tables::print_fixed(&measured);
+        tables::print_outcomes(&measured.outcomes);
         return if arguments.what == "--record" { limits::record(&measured) } else { limits::check(&measured) };
     }
 
@@ -107,11 +122,12 @@ fn run() -> Result<bool, BoxError> {
     for _ in 0..arguments.rounds {
         measured.bcrypt.measure(&arguments.python)?;
     }
-    count(&mut measured, &scene)?;
-    print_times(&measured.rows);
-    print_fixed(&measured);
-    print_bcrypt(&measured.bcrypt);
-    print_outcomes(&measured.outcomes);
+    count(&mut measured, &arguments)?;
+    measured.bcrypt_of_cost_10 = count_bcrypt(&measured, &arguments)?;
+    tables::print_times(&measured.rows);
+    tables::print_fixed(&measured);
+    tables::print_bcrypt(&measured.bcrypt);
+    tables::print_outcomes(&measured.outcomes);
     targets::print(&measured);
     Ok(true)
 }
@@ -127,7 +143,12 @@ impl Arguments {
             node: next()?.into(),
             rounds: next()?.parse().ok().filter(|rounds| *rounds > 0)?,
             what: next().unwrap_or_default(),
+            is_slow: next().is_some_and(|slow| slow == "--slow"),
         })
+    }
+
+    fn manner(&self) -> Manner {
+        Manner { is_slow: self.is_slow, ..Manner::default() }
     }
 }
 
@@ -177,19 +198,37 @@ fn measure(rows: &mut [Row], rounds: usize, share: Option<&Share>) -> Result<(),
     Ok(())
 }
 
-fn count(measured: &mut Measured, scene: &Scene) -> Result<(), BoxError> {
-    for row in measured.rows.iter().filter(|row| row.function != "others") {
-        // A login's cost is that of the hash which is stored; else the least is the fastest to count.
-        let cost = if row.function == "login" { 12 } else { 10 };
-        let counted = callgrind::count(row, cost, scene.folder.path())?;
-        measured.instructions.insert(row.name.clone(), counted);
-        if row.name == "signup" {
-            // One more is twice the bcrypt: it adds as much as it was.
-            let more = callgrind::count(row, cost + 1, scene.folder.path())?;
-            measured.bcrypt_of_cost_10 = more.warm.saturating_sub(counted.warm);
-        }
+fn count(measured: &mut Measured, arguments: &Arguments) -> Result<(), BoxError> {
+    let scene = Scene::set(arguments.manner(), COUNTED_COST)?;
+    for call in scene.calls() {
+        let row = row(call, &scene, arguments);
+        let must = Connections::of(Init::of(&row.function).connections(), true);
+        measured.instructions.insert(row.name.clone(), callgrind::count(&row, COUNTED_COST, &scene, must)?);
     }
+    measured.handshake = count_handshake(measured, arguments)?;
     Ok(())
+}
+
+/// Counts what a request needs more if it opens a connection. It is one that asks DynamoDB once.
+fn count_handshake(measured: &Measured, arguments: &Arguments) -> Result<u64, BoxError> {
+    const FUNCTION: &str = "email-duplicate-check";
+    let scene = Scene::set(Manner { closes: true, ..arguments.manner() }, COUNTED_COST)?;
+    let call = scene.calls().into_iter().find(|call| call.name == FUNCTION).ok_or("no such row")?;
+    let must = Connections::of(Init::of(FUNCTION).connections(), false);
+    let counted = callgrind::count(&row(call, &scene, arguments), COUNTED_COST, &scene, must)?;
+    let stays_open = measured.instructions.get(FUNCTION).ok_or("not counted")?;
+    Ok(counted.warm.saturating_sub(stays_open.warm))
+}
+
+/// Counts a hash: one more cost is twice the bcrypt, which adds as much as it was.
+fn count_bcrypt(measured: &Measured, arguments: &Arguments) -> Result<u64, BoxError> {
+    const FUNCTION: &str = "signup";
+    let scene = Scene::set(arguments.manner(), COUNTED_COST)?;
+    let call = scene.calls().into_iter().find(|call| call.name == FUNCTION).ok_or("no such row")?;
+    let must = Connections::of(Init::of(FUNCTION).connections(), true);
+    let more = callgrind::count(&row(call, &scene, arguments), COUNTED_COST + 1, &scene, must)?;
+    let counted = measured.instructions.get(FUNCTION).ok_or("not counted")?;
+    Ok(more.warm.saturating_sub(counted.warm))
 }
 
 /// How large each program is as SAM uploads it: alone in a zip, made by Python.
@@ -212,77 +251,4 @@ print(zipped.tell())
 fn template() -> Result<Json, BoxError> {
     let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../template.yaml");
     Ok(serde_saphyr::from_str(&std::fs::read_to_string(template)?)?)
-}
-
-fn print_times(rows: &[Row]) {
-    let hello = rows.first().map_or(f64::NAN, |hello| hello.init.median());
-    println!("Times in ms: medians, and quartiles in brackets. Init is from spawning the process until it asks for");
-    println!("its first event, cold to its first answer; then a warm request. The 128 MB share is from init on.\n");
-    println!("| | init | × hello | cold | first ÷ warm | warm | p99 | first, 128 MB | warm, 128 MB | first ÷ warm |");
-    println!("|---|---|---|---|---|---|---|---|---|---|");
-    for row in rows {
-        println!(
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
-            row.name,
-            row.init.spread(),
-            digits(row.init.median() / hello),
-            row.cold.spread(),
-            digits(row.first.median() / row.warm.median()),
-            row.warm.spread(),
-            digits(row.warm.quantile(0.99)),
-            row.first_of_share.spread(),
-            row.warm_of_share.spread(),
-            digits(row.first_of_share.median() / row.warm_of_share.median()),
-        );
-    }
-}
-
-fn print_fixed(measured: &Measured) {
-    println!(
-        "\nWhat does not vary: millions of instructions, to the first answer and of a warm request (bcrypt has cost 12"
-    );
-    println!("in login, and 10 in signup and password), the most memory, and the zip that is uploaded.\n");
-    println!("| | to the first answer | warm | × hello | peak RSS, MB | zip, MB |");
-    println!("|---|---|---|---|---|---|");
-    let hello = measured.instructions.get("hello").map_or(f64::NAN, |hello| hello.warm as f64);
-    for row in &measured.rows {
-        let millions = |instructions: u64| digits(instructions as f64 / 1e6);
-        let counted = measured.instructions.get(&row.name);
-        println!(
-            "| {} | {} | {} | {} | {:.1} | {} |",
-            row.name,
-            counted.map_or("–".into(), |counted| millions(counted.first)),
-            counted.map_or("–".into(), |counted| millions(counted.warm)),
-            counted.map_or("–".into(), |counted| digits(counted.warm as f64 / hello)),
-            row.rss as f64 / 1e6,
-            measured.zips.get(&row.function).map_or("–".into(), |zip| digits(*zip as f64 / 1e6)),
-        );
-    }
-}
-
-fn print_bcrypt(bcrypt: &Bcrypt) {
-    println!("\nA hash of bcrypt's cost 12, in ms:\n");
-    println!("| bcrypt (Rust) | libxcrypt (C) | bcrypt (Python) |");
-    println!("|---|---|---|");
-    println!("| {} | {} | {} |", bcrypt.ours.spread(), bcrypt.libxcrypt.spread(), bcrypt.python.spread());
-}
-
-fn print_outcomes(outcomes: &[Outcome]) {
-    println!("\nWhat each outcome asks of the services, on the connections that init has opened:\n");
-    println!(
-        "| function | outcome | status | DynamoDB | read units | write units | SNS | Secrets Manager | new connections |"
-    );
-    println!("|---|---|---|---|---|---|---|---|---|");
-    for outcome in outcomes {
-        let [dynamodb, sns, secrets] = &outcome.cost.requests;
-        println!(
-            "| {} | {} | {} | {dynamodb} | {} | {} | {sns} | {secrets} | {} |",
-            outcome.function,
-            outcome.outcome,
-            if outcome.status == 0 { String::new() } else { outcome.status.to_string() },
-            outcome.cost.read_units,
-            outcome.cost.write_units,
-            outcome.connections,
-        );
-    }
 }

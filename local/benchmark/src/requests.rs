@@ -1,6 +1,8 @@
 //! What each endpoint asks of the services, by outcome, failures included: requests, the units that
 //! they consume, and new connections. The functions run on DynamoDB Local, which tells the units.
 
+mod walk;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,11 +14,10 @@ use shared::keys::KeySet;
 
 use crate::BoxError;
 use crate::http::Request;
+use crate::init::Init;
 use crate::lambda::Lambda;
-use crate::scene::{environment, event, login, post, profile, sns_answer};
-use crate::services::{Asked, Service, Tls};
-
-const PASSWORD: &str = "correct horse battery";
+use crate::scene::{environment, post, sns_answer};
+use crate::services::{Asked, Manner, Service, Tls};
 
 /// What an outcome costs. A consistent read of an item is a read unit. A write of an item is a write
 /// unit, two in a transaction, also where the transaction is refused
@@ -68,138 +69,15 @@ struct State {
 
 /// A request to DynamoDB and how often; the read and the write units.
 type Dynamo = (&'static str, f64, f64);
-const NOTHING: Dynamo = ("", 0.0, 0.0);
 
 /// Walks through every endpoint and its outcomes, on a DynamoDB Local.
-pub(crate) fn outcomes(programs: &Path, dynamodb_local: &str) -> Result<Vec<Outcome>, BoxError> {
-    let mut world = World::new(programs, dynamodb_local)?;
+pub(crate) fn outcomes(programs: &Path, dynamodb_local: &str, manner: Manner) -> Result<Vec<Outcome>, BoxError> {
+    let mut world = World::new(programs, dynamodb_local, manner)?;
     world.walk()?;
     Ok(world.outcomes)
 }
 
 impl World {
-    fn walk(&mut self) -> Result<(), BoxError> {
-        let get = |path: &str, query: &str| event("GET", path, query, None, None);
-        let email = || get("/api/v1/users/email/duplicate-check", "email=minji@example.com");
-        let phone = |phone: &str| get("/api/v1/users/phone/duplicate-check", &format!("phone={phone}"));
-        let send = |phone: &str| post("sms-auth/send", &json!({ "phone": phone }));
-        let verify = |session: &Json, phone: &str, code: &str| {
-            post("sms-auth/verify", &json!({ "session_id": session, "phone": phone, "auth_code": code }))
-        };
-        let sign_up = |session: &Json, phone: &str, email: &str| {
-            let (nickname, name) = ("minji", "Kim Minji");
-            post(
-                "signup",
-                &json!({ "session_id": session, "phone": phone, "email": email, "nickname": nickname, "name": name, "password": PASSWORD }),
-            )
-        };
-        let reset = |session: &Json, password: &str| {
-            event(
-                "PUT",
-                "/api/v1/users/password",
-                "",
-                None,
-                Some(&json!({ "session_id": session, "password": password })),
-            )
-        };
-        let refresh = |token: &Json| post("token/refresh", &json!({ "refresh_token": token }));
-        let log_out = |token: &Json, everywhere: bool| {
-            post("logout", &json!({ "refresh_token": token, "everywhere": everywhere }))
-        };
-        let one_read = ("1 GetItem", 1.0, 0.0);
-        let (mine, others) = ("01012345678", "01087654321");
-
-        // Sign-up.
-        self.call("email-duplicate-check", "free", email(), 200, one_read, "")?;
-        self.call("phone-duplicate-check", "free", phone(mine), 200, one_read, "")?;
-        self.call("phone-duplicate-check", "no phone number", phone("1"), 422, NOTHING, "")?;
-        let sent =
-            self.call("sms-auth-send", "sent", send(mine), 200, ("1 TransactWriteItems", 0.0, 4.0), "1 Publish")?;
-        let session = &sent["session_id"];
-        let refused = ("1 TransactWriteItems", 0.0, 4.0);
-        self.call("sms-auth-send", "refused: too soon", send(mine), 429, refused, "")?;
-        self.state().sns_is_away = true;
-        let undone = ("2 TransactWriteItems", 0.0, 8.0);
-        self.call("sms-auth-send", "SNS fails: undone", send(others), 504, undone, "1 Publish")?;
-        self.state().sns_is_away = false;
-        let code = self.state().code.clone();
-        let wrong = if code == "000000" { "111111" } else { "000000" };
-        let tried = ("1 GetItem, 1 TransactWriteItems", 1.0, 4.0);
-        self.call("sms-auth-verify", "wrong code", verify(session, mine, wrong), 401, tried, "")?;
-        self.call("sms-auth-verify", "no such session", verify(&json!("A".repeat(43)), mine, &code), 404, tried, "")?;
-        let not_mine = ("1 GetItem, 2 TransactWriteItems", 1.0, 6.0);
-        self.call("sms-auth-verify", "another phone", verify(session, others, &code), 401, not_mine, "")?;
-        let verified = ("1 GetItem, 2 TransactWriteItems", 1.0, 8.0);
-        let early = sign_up(session, mine, "minji@example.com");
-        self.call("signup", "phone not verified", early, 401, one_read, "")?;
-        self.call("sms-auth-verify", "verified", verify(session, mine, &code), 200, verified, "")?;
-        let good = || sign_up(session, mine, "minji@example.com");
-        let tokens =
-            self.call("signup", "signed up", good(), 201, ("1 GetItem, 1 TransactWriteItems", 1.0, 10.0), "")?;
-        self.call("signup", "session was used", good(), 401, one_read, "")?;
-        self.call("email-duplicate-check", "taken", email(), 200, one_read, "")?;
-        self.call("phone-duplicate-check", "taken", phone(mine), 200, one_read, "")?;
-        let second = self.verified(others)?;
-        let taken = ("1 GetItem, 1 TransactWriteItems", 1.0, 10.0);
-        self.call("signup", "e-mail is taken", sign_up(&second, others, "minji@example.com"), 409, taken, "")?;
-        self.call("signup", "a field is missing", post("signup", &json!({})), 422, NOTHING, "")?;
-
-        // Login and profile.
-        let logged_in = ("2 GetItem, 1 PutItem", 2.0, 1.0);
-        let pair = self.call("login", "logged in", login("minji@example.com", PASSWORD), 200, logged_in, "")?;
-        let two_reads = ("2 GetItem", 2.0, 0.0);
-        self.call("login", "wrong password", login("minji@example.com", "a wrong battery"), 401, two_reads, "")?;
-        self.call("login", "unknown user", login("nobody@example.com", PASSWORD), 401, two_reads, "")?;
-        let access = pair["access_token"].as_str().unwrap_or_default();
-        self.call("profile", "shown", profile(access), 200, one_read, "")?;
-        self.call("profile", "token is not valid", profile("e30.e30.e30"), 401, NOTHING, "")?;
-        self.state().dynamodb_throttles = true;
-        self.call("profile", "DynamoDB throttles: tried 3 times", profile(access), 503, ("3 GetItem", 0.0, 0.0), "")?;
-        // Nor does init fail for it.
-        self.spawn("profile")?;
-        self.cost();
-        self.state().dynamodb_throttles = false;
-        self.call("profile", "DynamoDB throttled init", profile(access), 200, one_read, "")?;
-
-        // Refresh and logout.
-        let moved = ("1 TransactWriteItems", 0.0, 4.0);
-        let next = self.call("token-refresh", "refreshed", refresh(&pair["refresh_token"]), 200, moved, "")?;
-        let last = self.call("token-refresh", "refreshed", refresh(&next["refresh_token"]), 200, moved, "")?;
-        let ended = ("2 TransactWriteItems", 0.0, 6.0);
-        self.call("token-refresh", "reused: login ended", refresh(&pair["refresh_token"]), 401, ended, "")?;
-        self.call("token-refresh", "login was ended", refresh(&last["refresh_token"]), 401, moved, "")?;
-        self.call("token-refresh", "token is not valid", refresh(&json!("e30.e30.e30")), 401, NOTHING, "")?;
-        let deleted = ("1 TransactWriteItems", 0.0, 2.0);
-        self.call("logout", "logged out", log_out(&last["refresh_token"], false), 204, deleted, "")?;
-        let everywhere = ("1 TransactWriteItems", 0.0, 2.0);
-        self.call("logout", "everywhere", log_out(&tokens["refresh_token"], true), 204, everywhere, "")?;
-        self.call("profile", "login was ended", profile(access), 401, one_read, "")?;
-
-        // A reset.
-        self.a_minute_passes(mine)?;
-        let session = self.verified(mine)?;
-        self.call("password", "password is too short", reset(&session, "short"), 422, NOTHING, "")?;
-        let replaced = ("2 GetItem, 1 TransactWriteItems", 2.0, 4.0);
-        self.call("password", "replaced", reset(&session, "a newer horse battery"), 200, replaced, "")?;
-        self.call("password", "session was used", reset(&session, "a newer horse battery"), 401, one_read, "")?;
-        self.call("password", "phone has no account", reset(&second, "a newer horse battery"), 404, two_reads, "")?;
-
-        // Guesses.
-        self.a_minute_passes(others)?;
-        let session = &self.sent(others)?;
-        let wrong = if self.state().code == "000000" { "111111" } else { "000000" };
-        for _ in 0..5 {
-            self.ask("sms-auth-verify", &verify(session, others, wrong))?;
-        }
-        self.cost();
-        let spent = verify(session, others, wrong);
-        self.call("sms-auth-verify", "tries are spent", spent, 429, tried, "")?;
-
-        self.call("jwks", "shown", get("/.well-known/jwks.json", ""), 200, NOTHING, "")?;
-        self.call("openid-configuration", "shown", get("/.well-known/openid-configuration", ""), 200, NOTHING, "")?;
-        self.start("rotate-keys")
-    }
-
     /// Calls a function, and compares what that cost with what it must.
     fn call(
         &mut self,
@@ -242,23 +120,19 @@ impl World {
     fn start(&mut self, function: &'static str) -> Result<(), BoxError> {
         self.spawn(function)?;
         let (cost, connections) = self.cost();
-        let table = !matches!(function, "jwks" | "openid-configuration" | "rotate-keys");
-        let keys =
-            matches!(function, "signup" | "login" | "profile" | "token-refresh" | "logout" | "jwks" | "rotate-keys");
-        let if_needed = |needed: bool, request: &str| if needed { request.to_owned() } else { String::new() };
-        // It reads while it writes, on two connections.
-        let reads = if function == "sms-auth-verify" { 2 } else { usize::from(table) };
+        let init = Init::of(function);
+        let if_needed = |times: usize, request| if times > 0 { format!("{times} {request}") } else { String::new() };
         let must = Cost {
             requests: [
-                if_needed(table, &format!("{reads} GetItem")),
-                if_needed(function == "sms-auth-send", "1 GetSMSAttributes"),
-                if_needed(keys, "1 GetSecretValue"),
+                if_needed(init.reads, "GetItem"),
+                if_needed(init.sms, "GetSMSAttributes"),
+                if_needed(init.secrets, "GetSecretValue"),
             ],
-            read_units: 0.5 * reads as f64,
+            read_units: 0.5 * init.reads as f64,
             write_units: 0.0,
         };
-        let needed = reads + usize::from(function == "sms-auth-send") + usize::from(keys);
-        let wrong = (cost != must || connections != needed).then(|| format!("{function}, init: must be {must:?}"));
+        let is_wrong = cost != must || connections != init.connections();
+        let wrong = is_wrong.then(|| format!("{function}, init: must be {must:?}"));
         self.outcomes.push(Outcome { function, outcome: "init", status: 0, cost, connections, wrong });
         Ok(())
     }
@@ -303,7 +177,7 @@ impl World {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn new(programs: &Path, dynamodb_local: &str) -> Result<Self, BoxError> {
+    fn new(programs: &Path, dynamodb_local: &str, manner: Manner) -> Result<Self, BoxError> {
         for table in ["Users", "SmsSessions", "TokenFamilies"] {
             let (name, key) = (
                 json!({ "AttributeName": "pk", "AttributeType": "S" }),
@@ -353,9 +227,9 @@ impl World {
             (200, "application/x-amz-json-1.1", answer.to_string())
         };
         let services = [
-            Service::start(&tls, Box::new(dynamodb))?,
-            Service::start(&tls, Box::new(sns))?,
-            Service::start(&tls, Box::new(secrets))?,
+            Service::start(&tls, manner, Box::new(dynamodb))?,
+            Service::start(&tls, manner, Box::new(sns))?,
+            Service::start(&tls, manner, Box::new(secrets))?,
         ];
         Ok(Self {
             services,

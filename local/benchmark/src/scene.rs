@@ -16,7 +16,7 @@ use shared::value::Value as _;
 
 use crate::BoxError;
 use crate::http::Request;
-use crate::services::{Service, Tls};
+use crate::services::{Manner, Service, Tls};
 
 const ISSUER: &str = "https://accounts.example.com";
 pub(crate) const PASSWORD: &str = "correct horse battery";
@@ -47,7 +47,8 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    pub(crate) fn set() -> Result<Self, BoxError> {
+    /// Starts the services. The user's password was hashed with this cost of bcrypt.
+    pub(crate) fn set(manner: Manner, bcrypt_cost: u32) -> Result<Self, BoxError> {
         let tls = Tls::generate()?;
         let folder = tempfile::tempdir()?;
         let authority = folder.path().join("authority.pem");
@@ -70,7 +71,7 @@ impl Scene {
         let parsed = |invalid: shared::value::Invalid| invalid.0;
         let phone = Phone::parse(PHONE, &config).map_err(parsed)?;
         let code = AuthCode::parse(CODE, &config).map_err(parsed)?;
-        let hash = Password::parse(PASSWORD, &config).map_err(parsed)?.hash(config.bcrypt_cost)?;
+        let hash = Password::parse(PASSWORD, &config).map_err(parsed)?.hash(bcrypt_cost)?;
         let s = |text: &str| json!({ "S": text });
         let n = |number: i64| json!({ "N": number.to_string() });
         let user_item = json!({
@@ -108,14 +109,19 @@ impl Scene {
             (200, "application/x-amz-json-1.1", answer.to_string())
         };
         Ok(Self {
-            dynamodb: Service::start(&tls, Box::new(dynamodb))?,
-            sns: Service::start(&tls, Box::new(|request| (200, "text/xml", sns_answer(request))))?,
-            secrets: Service::start(&tls, Box::new(secrets))?,
+            dynamodb: Service::start(&tls, manner, Box::new(dynamodb))?,
+            sns: Service::start(&tls, manner, Box::new(|request| (200, "text/xml", sns_answer(request))))?,
+            secrets: Service::start(&tls, manner, Box::new(secrets))?,
             authority: authority.display().to_string(),
             folder,
             session: session.reveal().to_owned(),
             tokens,
         })
+    }
+
+    /// Returns how many connections were opened since this was last called.
+    pub(crate) fn connections(&self) -> usize {
+        [&self.dynamodb, &self.sns, &self.secrets].map(|service| service.asked().connections).iter().sum()
     }
 
     /// The environment of a function, as the template and Lambda give it.
@@ -197,6 +203,8 @@ pub(crate) fn environment(function: &str, authority: &str, services: [&Service; 
         ("AWS_ENDPOINT_URL_SNS", sns.url.clone()),
         ("AWS_ENDPOINT_URL_SECRETS_MANAGER", secrets.url.clone()),
         ("AWS_CA_BUNDLE", authority.to_owned()),
+        // No timeout elapses, however slow the machine is.
+        ("TIMEOUT_FACTOR", "100".to_owned()),
         ("USERS_TABLE", "Users".to_owned()),
         ("SMS_SESSIONS_TABLE", "SmsSessions".to_owned()),
         ("TOKEN_FAMILIES_TABLE", "TokenFamilies".to_owned()),

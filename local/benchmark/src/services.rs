@@ -7,6 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, PKCS_RSA_SHA256};
 use rustls::crypto::aws_lc_rs;
@@ -19,10 +20,23 @@ use crate::http::{Request, respond};
 /// What a service answers: a status, a content type and a body.
 pub(crate) type Answer = dyn Fn(&Request) -> (u16, &'static str, String) + Send + Sync;
 
+/// How a service serves its clients. By default without delay, on connections that it keeps open.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Manner {
+    /// As a service looks to a client that is many times slower.
+    pub(crate) is_slow: bool,
+    /// Whether it closes a connection after one answer, so that each request needs a handshake.
+    pub(crate) closes: bool,
+}
+
+/// Longer than any timeout of the functions, but for the operation's.
+const SLOW_HANDSHAKE: Duration = Duration::from_secs(3);
+const SLOW_ANSWER: Duration = Duration::from_millis(300);
+
 /// What a service was asked since it was last looked at.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Asked {
-    /// New connections.
+    /// New connections, each with a whole TLS handshake.
     pub(crate) connections: usize,
     /// Requests, by operation.
     pub(crate) requests: BTreeMap<String, usize>,
@@ -56,6 +70,9 @@ impl Tls {
         let config = ServerConfig::builder_with_provider(Arc::new(provider)).with_safe_default_protocol_versions()?;
         let mut config = config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key)?;
         config.ignore_client_order = true;
+        // No tickets: the second of two connections would resume the first one's session, or not,
+        // whichever is faster.
+        config.send_tls13_tickets = 0;
         Ok(Self { config: Arc::new(config), authority: authority.pem() })
     }
 
@@ -66,7 +83,7 @@ impl Tls {
 }
 
 impl Service {
-    pub(crate) fn start(tls: &Tls, answer: Box<Answer>) -> io::Result<Self> {
+    pub(crate) fn start(tls: &Tls, manner: Manner, answer: Box<Answer>) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let url = format!("https://localhost:{}", listener.local_addr()?.port());
         let (asked, config, answer) = (Arc::new(Mutex::new(Asked::default())), tls.config.clone(), Arc::new(answer));
@@ -75,7 +92,7 @@ impl Service {
             for client in listener.incoming().flatten() {
                 let (asked, config, answer) = (counted.clone(), config.clone(), answer.clone());
                 // A client that hangs up is no fault of the service.
-                thread::spawn(move || serve(client, config, &asked, &**answer).ok());
+                thread::spawn(move || serve(client, config, manner, &asked, &**answer).ok());
             }
         });
         Ok(Self { url, asked })
@@ -87,10 +104,19 @@ impl Service {
     }
 }
 
-fn serve(client: TcpStream, config: Arc<ServerConfig>, asked: &Mutex<Asked>, answer: &Answer) -> Result<(), BoxError> {
+fn serve(
+    client: TcpStream,
+    config: Arc<ServerConfig>,
+    manner: Manner,
+    asked: &Mutex<Asked>,
+    answer: &Answer,
+) -> Result<(), BoxError> {
     client.set_nodelay(true)?;
     let count = |count: &mut dyn FnMut(&mut Asked)| count(&mut asked.lock().unwrap_or_else(PoisonError::into_inner));
     count(&mut |asked| asked.connections += 1);
+    if manner.is_slow {
+        thread::sleep(SLOW_HANDSHAKE);
+    }
     let mut stream = BufReader::new(StreamOwned::new(ServerConnection::new(config)?, client));
     while let Some(request) = Request::read(&mut stream)? {
         let operation = request.header("x-amz-target").and_then(|target| target.split('.').nth(1));
@@ -100,7 +126,15 @@ fn serve(client: TcpStream, config: Arc<ServerConfig>, asked: &Mutex<Asked>, ans
         let operation = operation.or(action).ok_or("no operation")?.to_owned();
         count(&mut |asked| *asked.requests.entry(operation.clone()).or_default() += 1);
         let (status, content_type, body) = answer(&request);
-        respond(stream.get_mut(), status, &[("content-type", content_type)], body.as_bytes())?;
+        if manner.is_slow {
+            thread::sleep(SLOW_ANSWER);
+        }
+        let headers = [("content-type", content_type), ("connection", "close")];
+        let headers = if manner.closes { &headers[..] } else { &headers[..1] };
+        respond(stream.get_mut(), status, headers, body.as_bytes())?;
+        if manner.closes {
+            break;
+        }
     }
     Ok(())
 }

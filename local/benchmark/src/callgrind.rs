@@ -56,20 +56,19 @@ fn retry(
     must: Connections,
     mut attempt: impl FnMut() -> Result<(Instructions, Connections), BoxError>,
 ) -> Result<Instructions, BoxError> {
-    let mut wrong = String::new();
+    let mut wrong = Vec::new();
     for _ in 0..ATTEMPTS {
         let (counted, opened) = attempt()?;
         if opened == must {
             return Ok(counted);
         }
-        wrong += &format!(", {} + {}", opened.first, opened.warm);
+        wrong.push(format!("{} + {}", opened.first, opened.warm));
     }
+    let Connections { first, warm } = must;
     Err(format!(
-        "{row}: must open {} connections up to its first answer, and {} in its warm requests; in {ATTEMPTS} attempts \
-         it opened{}",
-        must.first,
-        must.warm,
-        wrong.trim_start_matches(',')
+        "{row}: must open {first} + {warm} connections, to its first answer and in its warm requests; \
+         in {ATTEMPTS} attempts it opened {}",
+        wrong.join(", ")
     )
     .into())
 }

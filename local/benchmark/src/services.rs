@@ -23,13 +23,13 @@ pub(crate) type Answer = dyn Fn(&Request) -> (u16, &'static str, String) + Send 
 /// How a service serves its clients. By default without delay, on connections that it keeps open.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Manner {
-    /// As a service looks to a client that is many times slower.
+    /// Whether it waits before each handshake and each answer, as if the client were many times slower.
     pub(crate) is_slow: bool,
     /// Whether it closes a connection after one answer, so that each request needs a handshake.
     pub(crate) closes: bool,
 }
 
-/// Longer than any timeout of the functions, but for the operation's.
+/// Longer than a function waits for a connection, for an attempt and in init, with `TIMEOUT_FACTOR` 1.
 const SLOW_HANDSHAKE: Duration = Duration::from_secs(3);
 const SLOW_ANSWER: Duration = Duration::from_millis(300);
 

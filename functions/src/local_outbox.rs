@@ -1,35 +1,45 @@
-//! `GET /local/outbox?phone=` answers `{"messages": [{"phone", "text", "sent_at"}]}`, newest first.
-//! In local runs only.
+//! Returns the messages that would have been sent to a phone number, newest first. In local runs only.
 
+use deserr::Deserr;
 use local::Message;
 use serde::Serialize;
-use shared::error::ApiError;
-use shared::phone::Phone;
-use shared::{App, Needs};
+use shared::access::Access;
+use shared::app::App;
+use shared::values::{FieldErrors, Phone};
 
-use crate::{Endpoint, Request, Response};
+use crate::http::{ApiError, Authentication, Endpoint, ErrorCode, Request, Response};
 
-/// How it is reached.
+/// The endpoint.
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "local-outbox",
     routes: &[("GET", "/local/outbox")],
-    needs: Needs::NOTHING,
+    authentication: Authentication::None,
+    own_errors: &[ErrorCode::RequestInvalid],
+    access: Access::NONE,
     handle: |app, request| Box::pin(handle(app, request)),
 };
 
-#[derive(Serialize)]
-struct Answer {
+/// The query.
+#[derive(Debug, Deserr)]
+#[deserr(error = FieldErrors)]
+pub struct OutboxRequest {
+    /// The phone number.
+    phone: Phone,
+}
+
+/// The response.
+#[derive(Debug, Serialize)]
+pub struct OutboxResponse {
+    /// The messages, newest first.
     messages: Vec<Message>,
 }
 
-/// Shows what would have been sent to a phone.
+/// Returns the messages to a phone number.
 ///
 /// # Errors
-/// 422; 500 if SQLite fails.
+/// 422, or 500 if SQLite fails.
 pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
-    let mut fields = request.fields(&app.config)?;
-    let Some(phone) = fields.read::<Phone>("phone") else { return Err(fields.invalid()) };
-    let messages =
-        local::outbox(app.clock.clone()).and_then(|outbox| Ok(outbox.messages(&phone)?)).map_err(ApiError::Internal)?;
-    Response::ok(&Answer { messages })
+    let OutboxRequest { phone } = request.read(app.config.default_region)?;
+    let messages = local::outbox(app.clock.clone()).and_then(|outbox| Ok(outbox.messages(&phone)?))?;
+    Response::ok(&OutboxResponse { messages })
 }

@@ -1,60 +1,50 @@
-//! Each event of `local/events`, through the functions' real entry point, on the local backend.
+//! Each event of `local/events`, through the real entry point of the functions, on the local backend.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot continue fails")]
 
-use std::sync::Arc;
+#[expect(dead_code, reason = "these tests use a part of it")]
+mod test_app;
 
-use functions::{ENDPOINTS, serve};
-use local::{Outbox, SqliteStore};
-use shared::App;
-use shared::clock::{Clock, SystemClock};
-use shared::config::Config;
-use shared::keys::{KeySet, Keys};
-use shared::sms_auth::AuthCode;
-
-fn app() -> App {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    App {
-        config: Config { bcrypt_cost: 4, ..Config::default() },
-        store: Box::new(SqliteStore::in_memory().unwrap()),
-        sms: Box::new(Outbox::in_memory(clock.clone()).unwrap()),
-        keys: Keys::from(KeySet::read(&KeySet::generate(0).unwrap()).unwrap()),
-        clock,
-        new_code: AuthCode::generate,
-    }
-}
+use functions::http::{Authentication, Endpoint, Request};
+use functions::{ENDPOINTS, lambda};
+use test_app::TestApp;
 
 fn event(name: &str) -> String {
     std::fs::read_to_string(format!("{}/../local/events/{name}.json", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
+fn endpoint(name: &str) -> Endpoint {
+    *ENDPOINTS.iter().find(|endpoint| endpoint.name == name).unwrap()
+}
+
+async fn respond(app: &TestApp, endpoint: Endpoint, event: &str) -> lambda_http::Response<String> {
+    let event = lambda_http::request::from_str(event).unwrap();
+    lambda::respond(endpoint, &app.inner, event).await.unwrap()
+}
+
 #[tokio::test]
 async fn each_event_is_understood() {
-    let app = app();
-    let mut answers = Vec::new();
+    let app = TestApp::new();
+    let mut responses = Vec::new();
     for &endpoint in ENDPOINTS {
-        let request = lambda_http::request::from_str(&event(endpoint.name)).unwrap();
-        let answer = serve::answer(endpoint, &app, request).await.unwrap();
-        let body: serde_json::Value = serde_json::from_str(answer.body()).unwrap();
+        let response = respond(&app, endpoint, &event(endpoint.name)).await;
+        let body: serde_json::Value = serde_json::from_str(response.body()).unwrap();
         let is_public = endpoint.routes.iter().any(|(_, path)| path.starts_with("/.well-known/"));
         let caching = if is_public { "public, max-age=300" } else { "no-store" };
-        assert_eq!(answer.headers()["cache-control"], caching);
-        answers.push((
-            endpoint.name,
-            answer.status().as_u16(),
-            body["error_code"].as_str().unwrap_or_default().to_owned(),
-        ));
+        assert_eq!(response.headers()["cache-control"], caching);
+        let error_code = body["error_code"].as_str().unwrap_or_default().to_owned();
+        responses.push((endpoint.name, response.status().as_u16(), error_code));
     }
-    let answers: Vec<_> =
-        answers.iter().map(|(name, status, error_code)| (*name, *status, error_code.as_str())).collect();
-    // Where a request is well-formed and only its session, user or token is nobody's.
+    let responses: Vec<_> =
+        responses.iter().map(|(name, status, error_code)| (*name, *status, error_code.as_str())).collect();
+    // The requests are well-formed, and their SMS session, user or token does not exist.
     assert_eq!(
-        answers,
+        responses,
         [
-            ("email-duplicate-check", 200, ""),
-            ("phone-duplicate-check", 200, ""),
             ("sms-auth-send", 200, ""),
             ("sms-auth-verify", 404, "SMS__SESSION_NOT_FOUND"),
+            ("email-duplicate-check", 200, ""),
+            ("phone-duplicate-check", 200, ""),
             ("signup", 401, "USER__PHONE_NOT_VERIFIED"),
             ("login", 401, "USER__NOT_MATCHED"),
             ("profile", 401, "TOKEN__INVALID"),
@@ -68,39 +58,47 @@ async fn each_event_is_understood() {
 }
 
 #[tokio::test]
+async fn each_endpoint_requires_the_declared_authentication() {
+    let app = TestApp::new();
+    for &endpoint in ENDPOINTS {
+        let has_body = endpoint.routes.iter().all(|(method, _)| *method != "GET");
+        let request = Request { body: has_body.then(|| b"{}".to_vec()), ..Request::default() };
+        let response = app.call(endpoint, request).await;
+        let requires_token = response.status == 401 && response.error_code() == "TOKEN__MISSING";
+        assert_eq!(requires_token, endpoint.authentication == Authentication::AccessToken, "{}", endpoint.name);
+    }
+}
+
+#[tokio::test]
 async fn headers_and_problems_reach_the_client() {
-    let app = app();
-    let endpoint = *ENDPOINTS.iter().find(|endpoint| endpoint.name == "sms-auth-send").unwrap();
-    let send = async || {
-        serve::answer(endpoint, &app, lambda_http::request::from_str(&event("sms-auth-send")).unwrap()).await.unwrap()
-    };
+    let app = TestApp::new();
+    let send = async || respond(&app, endpoint("sms-auth-send"), &event("sms-auth-send")).await;
     assert_eq!(send().await.headers()["content-type"], "application/json");
-    let refused = send().await;
-    assert_eq!(refused.status(), 429);
-    assert_eq!(refused.headers()["content-type"], "application/problem+json");
-    let seconds: u32 = refused.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    let rejected = send().await;
+    assert_eq!(rejected.status(), 429);
+    assert_eq!(rejected.headers()["content-type"], "application/problem+json");
+    let seconds: u32 = rejected.headers()["retry-after"].to_str().unwrap().parse().unwrap();
     assert!((1..=60).contains(&seconds));
 }
 
 #[tokio::test]
-async fn the_issuer_is_the_domain_that_api_gateway_tells() {
-    let app = app();
-    let endpoint = *ENDPOINTS.iter().find(|endpoint| endpoint.name == "openid-configuration").unwrap();
+async fn the_issuer_is_the_domain_in_the_request_context() {
+    let mut app = TestApp::new();
+    app.inner.config.token_issuer = None;
     let event = event("openid-configuration").replace(
         r#""domainName": "a1b2c3d4e5.execute-api.ap-northeast-2.amazonaws.com""#,
         r#""domainName": "accounts.example.com""#,
     );
-    let answer = serve::answer(endpoint, &app, lambda_http::request::from_str(&event).unwrap()).await.unwrap();
-    let answer: serde_json::Value = serde_json::from_str(answer.body()).unwrap();
+    let response = respond(&app, endpoint("openid-configuration"), &event).await;
+    let response: serde_json::Value = serde_json::from_str(response.body()).unwrap();
     // Not the header `Host`, which the client chooses.
     assert!(event.contains(r#""host": "a1b2c3d4e5.execute-api"#));
-    assert_eq!(answer["issuer"], "https://accounts.example.com");
+    assert_eq!(response["issuer"], "https://accounts.example.com");
 }
 
 #[tokio::test]
 async fn a_query_is_read_as_it_was_sent() {
-    let app = app();
-    let endpoint = *ENDPOINTS.iter().find(|endpoint| endpoint.name == "phone-duplicate-check").unwrap();
+    let app = TestApp::new();
     let original = event("phone-duplicate-check");
     assert!(original.contains("phone=010-1234-5678"));
     for query in [
@@ -110,7 +108,7 @@ async fn a_query_is_read_as_it_was_sent() {
         "other=1&phone=01012345678",
     ] {
         let event = original.replace("phone=010-1234-5678", query);
-        let answer = serve::answer(endpoint, &app, lambda_http::request::from_str(&event).unwrap()).await.unwrap();
-        assert_eq!(answer.status(), 200, "{query}");
+        let response = respond(&app, endpoint("phone-duplicate-check"), &event).await;
+        assert_eq!(response.status(), 200, "{query}");
     }
 }

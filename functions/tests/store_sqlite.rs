@@ -1,20 +1,20 @@
-//! The promises of `Store` on SQLite, with several connections to one file, as functions have.
+//! The guarantees of the store on SQLite, with several connections to one file, as functions have.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
-mod contract;
+mod guarantees;
 
 use std::sync::Arc;
 
-use contract::{Stores, promises};
+use guarantees::{TestStore, guarantees};
 use local::SqliteStore;
 use shared::store::Store;
 
-promises!(open);
+guarantees!(crate::open);
 
-async fn open() -> Stores {
+async fn open() -> TestStore {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ably.db");
     let connect = || Arc::new(SqliteStore::open(&file).unwrap()) as Arc<dyn Store>;
-    Stores { connections: (0..8).map(|_| connect()).collect(), _folder: Some(folder) }
+    TestStore { connections: (0..8).map(|_| connect()).collect(), _folder: Some(folder) }
 }

@@ -1,4 +1,4 @@
-//! The mock SMS provider: what it is given lies in an outbox.
+//! The mock SMS provider: it stores messages in an outbox.
 
 use std::fmt;
 use std::path::Path;
@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 use serde::Serialize;
 use shared::clock::Clock;
-use shared::phone::Phone;
+use shared::secret::Masked;
 use shared::sms::{Sms, SmsError};
+use shared::values::Phone;
 
 use crate::sqlite;
 
-/// Messages that would have been sent.
+/// The messages that would have been sent.
 #[derive(Clone)]
 pub struct Outbox {
     connection: Arc<Mutex<Connection>>,
@@ -21,56 +22,56 @@ pub struct Outbox {
 }
 
 /// A message that would have been sent.
-#[derive(Serialize, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Message {
-    /// To whom, in E.164.
-    pub phone: String,
+    /// The phone number, in E.164.
+    pub phone: Masked<String>,
     /// The text.
-    pub text: String,
-    /// When, in seconds since the Unix epoch.
+    pub text: Masked<String>,
+    /// The time, in Unix time.
     pub sent_at: i64,
 }
 
 impl Outbox {
-    /// The outbox in `file`, which is made if there is none.
+    /// Opens the outbox in `file`, which is created if it does not exist.
     ///
     /// # Errors
-    /// If SQLite can't open it.
+    /// If SQLite cannot open it.
     pub fn open(file: &Path, clock: Arc<dyn Clock>) -> rusqlite::Result<Self> {
-        Self::with(sqlite::connect(file)?, clock)
+        Self::with_schema(sqlite::connect(file)?, clock)
     }
 
-    /// An outbox in memory.
+    /// Creates an outbox in memory.
     ///
     /// # Errors
-    /// If SQLite can't make it.
+    /// If SQLite cannot create it.
     pub fn in_memory(clock: Arc<dyn Clock>) -> rusqlite::Result<Self> {
-        Self::with(Connection::open_in_memory()?, clock)
+        Self::with_schema(Connection::open_in_memory()?, clock)
     }
 
-    fn with(connection: Connection, clock: Arc<dyn Clock>) -> rusqlite::Result<Self> {
+    fn with_schema(connection: Connection, clock: Arc<dyn Clock>) -> rusqlite::Result<Self> {
         connection.execute_batch(
             "CREATE TABLE IF NOT EXISTS outbox (phone TEXT NOT NULL, text TEXT NOT NULL, sent_at INTEGER NOT NULL) STRICT",
         )?;
         Ok(Self { connection: Arc::new(Mutex::new(connection)), clock, print: false })
     }
 
-    /// Prints each message in the terminal as well.
+    /// Also prints each message in the terminal.
     #[must_use]
     pub fn in_the_terminal(self) -> Self {
         Self { print: true, ..self }
     }
 
-    /// The messages to `phone`, newest first.
+    /// Returns the messages to `phone`, newest first.
     ///
     /// # Errors
-    /// If SQLite can't read them.
+    /// If SQLite cannot read them.
     pub fn messages(&self, phone: &Phone) -> rusqlite::Result<Vec<Message>> {
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let mut query =
             connection.prepare("SELECT phone, text, sent_at FROM outbox WHERE phone = ? ORDER BY rowid DESC")?;
         let rows = query.query_map([phone.e164()], |row| {
-            Ok(Message { phone: row.get(0)?, text: row.get(1)?, sent_at: row.get(2)? })
+            Ok(Message { phone: Masked(row.get(0)?), text: Masked(row.get(1)?), sent_at: row.get(2)? })
         })?;
         rows.collect()
     }
@@ -80,7 +81,7 @@ impl Outbox {
 impl Sms for Outbox {
     async fn send(&self, phone: &Phone, text: &str) -> Result<(), SmsError> {
         if self.print {
-            #[expect(clippy::print_stdout, reason = "this is how a developer gets the code")]
+            #[expect(clippy::print_stdout, reason = "the developer reads the code in the terminal")]
             {
                 println!("SMS to {}: {text}", phone.e164());
             }
@@ -95,12 +96,6 @@ impl Sms for Outbox {
 
 impl fmt::Debug for Outbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Outbox(***)")
-    }
-}
-
-impl fmt::Debug for Message {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Message(***)")
+        f.debug_struct("Outbox").finish_non_exhaustive()
     }
 }

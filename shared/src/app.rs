@@ -1,55 +1,47 @@
-//! What every handler is given.
+//! Everything that a handler receives besides the request.
 
 use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::keys::Keys;
 use crate::sms::Sms;
-use crate::sms_auth::AuthCode;
 use crate::store::Store;
+use crate::tokens::Keyring;
+use crate::values::AuthCode;
 
-/// What a function uses. Init connects to it, so that no request has to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Needs {
-    /// It signs, verifies or publishes with the keys, and so is given them.
-    pub keys: bool,
-    /// The table of the store that init asks for an item, if it uses the store.
-    pub table: Option<Table>,
-    /// It reads phone numbers, and gets ready to.
-    pub phones: bool,
-    /// It asks the store two things at once, and needs a connection for each.
-    pub at_once: bool,
-}
-
-impl Needs {
-    /// Of a function that uses none of it.
-    pub const NOTHING: Self = Self { keys: false, table: None, phones: false, at_once: false };
-}
-
-/// A table of the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Table {
-    /// Accounts.
-    Users,
-    /// SMS sessions.
-    SmsSessions,
-    /// Logins.
-    TokenFamilies,
-}
-
-/// A running function's configuration and its connections. Made once, in init.
+/// A running function's configuration and connections, created once, in init.
 pub struct App {
-    /// What the operator set.
+    /// The settings.
     pub config: Config,
-    /// Users and sessions.
+    /// The database.
     pub store: Box<dyn Store>,
     /// The SMS provider.
     pub sms: Box<dyn Sms>,
-    /// The keys that sign and verify tokens; none in a function that handles no token.
-    pub keys: Keys,
-    /// The time.
+    /// The keys that sign and verify tokens; empty in a function without access to them.
+    pub keyring: Keyring,
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Makes the codes.
+    /// Creates the codes.
     pub new_code: fn() -> AuthCode,
+}
+
+impl App {
+    /// Creates an app on these parts, with the system's random codes and without keys.
+    #[must_use]
+    pub fn new(config: Config, store: impl Store + 'static, sms: impl Sms + 'static, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            config,
+            store: Box::new(store),
+            sms: Box::new(sms),
+            keyring: Keyring::default(),
+            clock,
+            new_code: AuthCode::random,
+        }
+    }
+
+    /// Adds the keys.
+    #[must_use]
+    pub fn with_keyring(self, keyring: Keyring) -> Self {
+        Self { keyring, ..self }
+    }
 }

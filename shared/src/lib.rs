@@ -1,32 +1,29 @@
-//! The values, rules and seams of Ably.
+//! The values, rules and interfaces of Ably.
 //!
-//! A handler (crate `functions`) reads values ([`phone`], [`email`], [`password`], [`name`],
-//! [`sms_auth`]), asks the [`store`] and the [`sms`] provider through their traits, and answers
-//! with [`token`]s, signed with the [`keys`], or an [`error`]. The traits, of which the third says
-//! where the keys are kept, have two backends: `aws` here, behind the feature of that name, and the
-//! crate `local` for a laptop. Nothing here knows Lambda or SQLite.
+//! Imports run one way, from the bottom of this list to the top:
 //!
-//! To add a value: a newtype with [`value::Value`], whose `Debug` masks it. To add a step that must
-//! be atomic: one method of [`store::Store`], whose comment promises it, in both backends, and a
-//! test of the promise in the contract suite.
+//! - [`values`] and [`limits`]: parsed input, and rate limits as arithmetic;
+//! - [`store`]: the records and the interface to the database, one trait per resource;
+//! - [`tokens`]: signing keys, JWTs, and the cache on top of both;
+//! - [`config`]: the settings, in one table;
+//! - [`app`]: everything that a handler receives besides the request;
+//! - `aws`: the backend on DynamoDB, SNS and Secrets Manager, behind the feature of that name.
+//!
+//! The crate `local` is the backend for a laptop; the crate `functions` contains the endpoints. Nothing
+//! here depends on Lambda or SQLite.
 
+pub mod access;
 pub mod app;
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod clock;
 pub mod config;
-pub mod email;
 pub mod error;
-pub mod keys;
-pub mod name;
-pub mod password;
-pub mod phone;
+pub mod limits;
 pub mod random;
+pub mod secret;
 pub mod sms;
-pub mod sms_auth;
+pub mod sms_text;
 pub mod store;
-pub mod token;
-pub mod user;
-pub mod value;
-
-pub use app::{App, Needs, Table};
+pub mod tokens;
+pub mod values;

@@ -2,5 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    functions::serve(functions::local_outbox::ENDPOINT).await
+    functions::lambda::serve(functions::local_outbox::ENDPOINT).await
 }

@@ -1,6 +1,6 @@
-//! The Lambda function `logout`: see [`functions::logout`].
+//! The Lambda function `logout`: see [`functions::sessions::logout`].
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    functions::serve(functions::logout::ENDPOINT).await
+    functions::lambda::serve(functions::sessions::logout::ENDPOINT).await
 }

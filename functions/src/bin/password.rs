@@ -1,6 +1,6 @@
-//! The Lambda function `password`: see [`functions::password`].
+//! The Lambda function `password`: see [`functions::users::password`].
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    functions::serve(functions::password::ENDPOINT).await
+    functions::lambda::serve(functions::users::password::ENDPOINT).await
 }

@@ -1,6 +1,6 @@
-//! The Lambda function `profile`: see [`functions::profile`].
+//! The Lambda function `profile`: see [`functions::users::profile`].
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    functions::serve(functions::profile::ENDPOINT).await
+    functions::lambda::serve(functions::users::profile::ENDPOINT).await
 }

@@ -1,7 +1,8 @@
-//! The Lambda function `rotate-keys`, which Secrets Manager calls to make a new signing key: see
-//! [`shared::aws::Rotator`].
+//! The Lambda function `rotate-keys`: see [`functions::jobs::rotate_keys`].
+
+use functions::jobs::rotate_keys::{JOB, connect, handle};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    functions::serve::serve_rotation().await
+    functions::lambda::serve_job(JOB, connect, handle).await
 }

@@ -1,6 +1,6 @@
-//! The Lambda function `signup`: see [`functions::signup`].
+//! The Lambda function `signup`: see [`functions::users::signup`].
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    functions::serve(functions::signup::ENDPOINT).await
+    functions::lambda::serve(functions::users::signup::ENDPOINT).await
 }

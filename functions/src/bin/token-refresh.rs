@@ -1,6 +1,6 @@
-//! The Lambda function `token-refresh`: see [`functions::token_refresh`].
+//! The Lambda function `token-refresh`: see [`functions::sessions::refresh`].
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    functions::serve(functions::token_refresh::ENDPOINT).await
+    functions::lambda::serve(functions::sessions::refresh::ENDPOINT).await
 }

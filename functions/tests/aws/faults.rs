@@ -1,337 +1,244 @@
-//! What a store that throttles, hangs, cancels, loses its answer or is away comes to. Between the
-//! store and DynamoDB Local stands a proxy that makes the faults.
+//! The store and the API if DynamoDB throttles, hangs, cancels, is unavailable or loses a response.
 
-use std::io::Write as _;
-use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
-use std::thread;
+use std::net::TcpListener;
 use std::time::Duration;
 
-use crate::contract::{NOW, draft, logged_in, next, phone, refresh, sign_up, user, value, verified};
-use crate::http::{header, read_request};
-use crate::stand_ins::{Tables, url};
-use ::functions::{ENDPOINTS, serve};
-use shared::App;
-use shared::aws::{DynamoDbStore, SnsSms, sdk_config};
-use shared::clock::ManualClock;
-use shared::config::Config;
-use shared::keys::Keys;
-use shared::phone::Phone;
+use async_trait::async_trait;
+use functions::{lambda, sms_auth};
+use shared::aws::{DynamoDbStore, sdk_config};
 use shared::sms::{Sms, SmsError};
-use shared::sms_auth::AuthCode;
-use shared::store::{GRACE_SECONDS, Opened, Refreshed, SignUp, Store, StoreError, Try};
-use shared::user::UserId;
+use shared::store::sessions::REUSE_INTERVAL_SECONDS;
+use shared::store::{
+    AttemptOutcome, OpenOutcome, RefreshOutcome, Sessions as _, SignUpOutcome, SmsSessions as _, StoreError, Users as _,
+};
+use shared::values::{Phone, Region, UserId};
 
-#[derive(Clone, Copy)]
-/// What the proxy does with a call.
-pub(crate) enum Fault {
-    None,
-    /// Refuses the call for its rate.
-    Throttle,
-    /// Cancels the transaction: another one is at the item.
-    Conflict,
-    /// Does the call, and loses the answer.
-    LoseAnswer,
-    /// Never answers.
-    Hang,
-    /// Answers as what stands between may: 503, and nothing else.
-    Unavailable,
-}
-
-/// A proxy to DynamoDB Local; `fault` is asked at each call, which is the n-th of its operation.
-pub(crate) fn proxy(fault: impl Fn(&str, usize) -> Fault + Send + Sync + 'static) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let (upstream, fault) = (url("DYNAMODB_LOCAL_URL"), Arc::new(fault));
-    thread::spawn(move || {
-        let mut calls = std::collections::HashMap::<String, usize>::new();
-        for client in listener.incoming() {
-            let mut client = client.unwrap();
-            let (headers, body) = read_request(&mut client);
-            let operation = header(&headers, "x-amz-target").rsplit('.').next().unwrap().to_owned();
-            let nth = calls.entry(operation.clone()).or_default();
-            *nth += 1;
-            match fault(&operation, *nth) {
-                Fault::None => forward(&upstream, &headers, &body, Some(client)),
-                Fault::LoseAnswer => forward(&upstream, &headers, &body, None),
-                Fault::Throttle => answer(client, 400, br#"{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException","message":"slow down"}"#),
-                Fault::Conflict => answer(
-                    client,
-                    400,
-                    br#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","message":"cancelled","CancellationReasons":[{"Code":"None"},{"Code":"TransactionConflict"}]}"#,
-                ),
-                Fault::Unavailable => answer(client, 503, b""),
-                // Kept open until the test ends.
-                Fault::Hang => std::mem::forget(client),
-            }
-        }
-    });
-    address
-}
-
-fn forward(upstream: &str, headers: &str, body: &[u8], client: Option<TcpStream>) {
-    let mut request = ureq::post(upstream);
-    for name in ["x-amz-target", "content-type", "authorization"] {
-        request = request.header(name, header(headers, name));
-    }
-    let mut response = request.config().http_status_as_error(false).build().send(body).unwrap();
-    let (status, body) = (response.status().as_u16(), response.body_mut().read_to_vec().unwrap());
-    if let Some(client) = client {
-        answer(client, status, &body);
-    }
-}
-
-fn answer(mut client: TcpStream, status: u16, body: &[u8]) {
-    let head = format!(
-        "HTTP/1.1 {status} -\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-        body.len()
-    );
-    let _ = client.write_all(head.as_bytes()).and_then(|()| client.write_all(body));
-}
-
-async fn good(tables: &Tables) -> DynamoDbStore {
-    tables.store_at(&url("DYNAMODB_LOCAL_URL")).await
-}
+use crate::guarantees::{
+    NOW, attempt_limits, logged_in, next, parse, phone, refresh, send_limit, sign_up, sms_session, user, verified,
+};
+use crate::http::url_of;
+use crate::proxy::{Fault, every_call, first_call, proxy, rejecting_sns};
+use crate::services::{Tables, event};
+use crate::test_app::TestApp;
 
 #[track_caller]
-fn is_busy<T: std::fmt::Debug>(result: Result<T, StoreError>) {
+fn assert_busy<T: std::fmt::Debug>(result: Result<T, StoreError>) {
     let StoreError::Busy(cause) = result.unwrap_err() else { panic!("not busy") };
     let cause = cause.to_string();
     assert!(cause.starts_with("dynamodb:") && !cause.contains("1020000001") && !cause.contains("minji"), "{cause}");
 }
 
+/// Opens an SMS session of one phone number.
+async fn open(store: &DynamoDbStore) -> Result<OpenOutcome, StoreError> {
+    store.open_sms_session(&sms_session(phone(1), None, NOW), &send_limit(), NOW).await
+}
+
+// ---- A busy store ----
+
 #[tokio::test]
-async fn one_throttled_call_is_made_again() {
+async fn throttled_call_is_retried() {
     let tables = Tables::create();
-    let store = tables.store_at(&proxy(|_, nth| if nth == 1 { Fault::Throttle } else { Fault::None })).await;
-    assert!(!store.email_taken(&value("minji@example.com")).await.unwrap());
-    assert_eq!(
-        store.open_session(&draft(phone(1), None, NOW).session, &Config::default(), NOW).await.unwrap(),
-        Opened::Yes
-    );
+    let store = tables.store_at(&proxy(first_call(Fault::Throttle)));
+    assert!(!store.is_email_taken(&parse("minji@example.com")).await.unwrap());
+    assert_eq!(open(&store).await.unwrap(), OpenOutcome::Opened);
 }
 
 #[tokio::test]
-async fn a_store_that_throttles_is_busy_and_unchanged() {
+async fn throttled_store_is_busy_and_unchanged() {
     let tables = Tables::create();
-    let store = tables.store_at(&proxy(|_, _| Fault::Throttle)).await;
-    is_busy(store.email_taken(&value("minji@example.com")).await);
-    is_busy(store.open_session(&draft(phone(1), None, NOW).session, &Config::default(), NOW).await);
-    assert_eq!(
-        good(&tables).await.open_session(&draft(phone(1), None, NOW).session, &Config::default(), NOW).await.unwrap(),
-        Opened::Yes
-    );
+    let store = tables.store_at(&proxy(every_call(Fault::Throttle)));
+    assert_busy(store.is_email_taken(&parse("minji@example.com")).await);
+    assert_busy(open(&store).await);
+    assert_eq!(open(&tables.store()).await.unwrap(), OpenOutcome::Opened);
 }
 
 #[tokio::test]
-async fn a_store_that_hangs_is_busy_after_a_while() {
+async fn hanging_store_is_busy_after_a_timeout() {
     let tables = Tables::create();
     let sdk = sdk_config().unwrap();
-    let soon = sdk
+    let timeouts = sdk
         .timeout_config()
         .unwrap()
         .to_builder()
         .operation_attempt_timeout(Duration::from_millis(50))
         .operation_timeout(Duration::from_millis(200));
-    let sdk = sdk.to_builder().timeout_config(soon.build()).endpoint_url(proxy(|_, _| Fault::Hang)).build();
-    let store = tables.store_with(&sdk);
-    is_busy(store.profile(UserId::generate(NOW)).await);
-    is_busy(store.open_session(&draft(phone(1), None, NOW).session, &Config::default(), NOW).await);
+    let url = proxy(every_call(Fault::Hang));
+    let store = tables.store_with(&sdk.to_builder().timeout_config(timeouts.build()).endpoint_url(url).build());
+    assert_busy(store.profile(UserId::new(NOW)).await);
+    assert_busy(open(&store).await);
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_is_busy() {
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let store = Tables::create().store_at(&format!("http://{closed}")).await;
-    is_busy(store.phone_taken(&phone(1)).await);
+async fn unreachable_store_is_busy() {
+    // The port is free once the listener is dropped.
+    let url = url_of(&TcpListener::bind("127.0.0.1:0").unwrap());
+    let store = Tables::create().store_at(&url);
+    assert_busy(store.is_phone_taken(&phone(1)).await);
 }
 
 #[tokio::test]
-async fn a_transaction_that_met_another_is_tried_again() {
+async fn server_error_without_a_code_is_busy() {
+    let store = Tables::create().store_at(&proxy(every_call(Fault::Unavailable)));
+    assert_busy(store.is_phone_taken(&phone(1)).await);
+}
+
+#[tokio::test]
+async fn conflicting_transaction_is_retried() {
     let tables = Tables::create();
-    let store = tables.store_at(&proxy(|_, nth| if nth < 4 { Fault::Conflict } else { Fault::None })).await;
-    assert_eq!(
-        store.open_session(&draft(phone(1), None, NOW).session, &Config::default(), NOW).await.unwrap(),
-        Opened::Yes
-    );
+    let store = tables.store_at(&proxy(|_, nth| if nth < 4 { Fault::Conflict } else { Fault::None }));
+    assert_eq!(open(&store).await.unwrap(), OpenOutcome::Opened);
 }
 
 #[tokio::test]
-async fn a_sign_up_that_is_always_cancelled_is_busy_and_changes_nothing() {
+async fn sign_up_that_always_conflicts_is_busy_and_changes_nothing() {
     let tables = Tables::create();
-    let good = good(&tables).await;
-    let session = verified(&good, phone(1), None, NOW).await.session;
+    let store = tables.store();
+    let key = verified(&store, phone(1), None, NOW).await.key;
     let new = user("minji@example.com", phone(1));
-    let store = tables.store_at(&proxy(|_, _| Fault::Conflict)).await;
-    is_busy(sign_up(&store, &new, &session.key, NOW).await);
-    assert!(!good.email_taken(&new.email).await.unwrap() && !good.phone_taken(&new.phone).await.unwrap());
-    assert_eq!(sign_up(&good, &new, &session.key, NOW).await.unwrap(), SignUp::Done, "the session is still usable");
+    assert_busy(sign_up(&tables.store_at(&proxy(every_call(Fault::Conflict))), &new, &key, NOW).await);
+    assert!(!store.is_email_taken(&new.email).await.unwrap() && !store.is_phone_taken(&new.phone).await.unwrap());
+    let outcome = sign_up(&store, &new, &key, NOW).await.unwrap();
+    assert_eq!(outcome, SignUpOutcome::Created, "the SMS session is still usable");
+}
+
+// ---- Lost responses ----
+
+#[tokio::test]
+async fn sign_up_whose_response_is_lost_succeeds_once() {
+    let tables = Tables::create();
+    let store = tables.store();
+    let key = verified(&store, phone(1), None, NOW).await.key;
+    let new = user("minji@example.com", phone(1));
+    let losing = tables.store_at(&proxy(first_call(Fault::LoseResponse)));
+    assert_eq!(sign_up(&losing, &new, &key, NOW).await.unwrap(), SignUpOutcome::Created);
+    assert!(store.profile(new.id).await.unwrap().is_some());
 }
 
 #[tokio::test]
-async fn a_sign_up_whose_answer_is_lost_succeeds_once() {
+async fn attempt_whose_response_is_lost_counts_once() {
     let tables = Tables::create();
-    let good = good(&tables).await;
-    let (session, user) = (verified(&good, phone(1), None, NOW).await.session, user("minji@example.com", phone(1)));
-    let store = tables.store_at(&proxy(|_, nth| if nth == 1 { Fault::LoseAnswer } else { Fault::None })).await;
-    assert_eq!(sign_up(&store, &user, &session.key, NOW).await.unwrap(), SignUp::Done);
-    assert!(good.profile(user.id).await.unwrap().is_some());
-}
-
-#[tokio::test]
-async fn a_try_whose_answer_is_lost_counts_once() {
-    let tables = Tables::create();
-    let (good, config) = (good(&tables).await, Config::default());
-    let session = draft(phone(1), None, NOW).session;
-    good.open_session(&session, &config, NOW).await.unwrap();
-    let store =
-        tables
-            .store_at(&proxy(|operation, nth| {
-                if operation == "TransactWriteItems" && nth == 1 { Fault::LoseAnswer } else { Fault::None }
-            }))
-            .await;
+    let session = sms_session(phone(1), None, NOW);
+    tables.store().open_sms_session(&session, &send_limit(), NOW).await.unwrap();
+    let lose_first_transaction = |operation: &str, nth| {
+        if operation == "TransactWriteItems" && nth == 1 { Fault::LoseResponse } else { Fault::None }
+    };
+    let store = tables.store_at(&proxy(lose_first_transaction));
     for _ in 0..5 {
-        assert!(matches!(
-            store.count_try(&session.key, &session.phone, &config, NOW).await.unwrap(),
-            Try::Counted { .. }
-        ));
+        let outcome = store.record_attempt(&session.key, &session.phone, &attempt_limits(), NOW).await.unwrap();
+        assert!(matches!(outcome, AttemptOutcome::Recorded { .. }));
     }
-    assert!(matches!(store.count_try(&session.key, &session.phone, &config, NOW).await.unwrap(), Try::Spent { .. }));
+    let outcome = store.record_attempt(&session.key, &session.phone, &attempt_limits(), NOW).await.unwrap();
+    assert!(matches!(outcome, AttemptOutcome::RateLimited { .. }));
 }
 
 #[tokio::test]
-async fn a_refresh_whose_answer_is_lost_moves_on_once() {
+async fn refresh_whose_response_is_lost_advances_once() {
     let tables = Tables::create();
-    let good = good(&tables).await;
-    let first = logged_in(&good).await;
-    let store = tables.store_at(&proxy(|_, nth| if nth == 1 { Fault::LoseAnswer } else { Fault::None })).await;
-    // Long after, so that the grace is not what lets it through.
-    assert_eq!(refresh(&store, first, NOW + 100).await, Refreshed::Yes);
-    assert_eq!(refresh(&good, next(first, NOW + 100), NOW + 200).await, Refreshed::Yes);
+    let store = tables.store();
+    let first = logged_in(&store).await;
+    let losing = tables.store_at(&proxy(first_call(Fault::LoseResponse)));
+    assert_eq!(refresh(&losing, first, NOW + 100).await, RefreshOutcome::Refreshed);
+    // Later than the reuse interval, which would accept the first token again.
+    assert_eq!(refresh(&store, next(first, NOW + 100), NOW + 200).await, RefreshOutcome::Refreshed);
 }
 
 #[tokio::test]
-async fn a_refresh_of_unknown_outcome_can_be_made_again() {
+async fn refresh_of_unknown_outcome_can_be_retried() {
     let tables = Tables::create();
-    let good = good(&tables).await;
-    let first = logged_in(&good).await;
-    let store = tables.store_at(&proxy(|_, _| Fault::LoseAnswer)).await;
-    is_busy(store.refresh(&next(first, NOW + 100), NOW + 100).await);
-    assert_eq!(refresh(&good, first, NOW + 110).await, Refreshed::Yes);
+    let store = tables.store();
+    let first = logged_in(&store).await;
+    let losing = tables.store_at(&proxy(every_call(Fault::LoseResponse)));
+    assert_busy(losing.refresh_session(&next(first, NOW + 100), NOW + 100).await);
+    assert_eq!(refresh(&store, first, NOW + 110).await, RefreshOutcome::Refreshed);
 }
 
 #[tokio::test]
-async fn a_family_that_could_not_be_ended_is_still_to_be_ended() {
+async fn reuse_is_detected_again_after_a_failed_revocation() {
     let tables = Tables::create();
-    let good = good(&tables).await;
-    let first = logged_in(&good).await;
-    assert_eq!(refresh(&good, first, NOW).await, Refreshed::Yes);
-    let late = NOW + GRACE_SECONDS + 1;
+    let store = tables.store();
+    let first = logged_in(&store).await;
+    assert_eq!(refresh(&store, first, NOW).await, RefreshOutcome::Refreshed);
+    let late = NOW + REUSE_INTERVAL_SECONDS + 1;
     let throttle_all_but_the_first = |operation: &str, nth| {
         if operation == "TransactWriteItems" && nth == 1 { Fault::None } else { Fault::Throttle }
     };
-    let store = tables.store_at(&proxy(throttle_all_but_the_first)).await;
-    is_busy(store.refresh(&next(first, late), late).await);
-    is_busy(store.end_family(&first).await);
-    is_busy(store.end_all_families(&first).await);
-    is_busy(store.start_family(&first).await);
-    assert_eq!(refresh(&good, first, late).await, Refreshed::Reused);
-    assert_eq!(refresh(&good, next(first, NOW), late).await, Refreshed::Ended);
+    let throttled = tables.store_at(&proxy(throttle_all_but_the_first));
+    assert_busy(throttled.refresh_session(&next(first, late), late).await);
+    assert_busy(throttled.revoke_session(&first).await);
+    assert_busy(throttled.revoke_all_sessions(&first).await);
+    assert_busy(throttled.start_session(&first).await);
+    assert_eq!(refresh(&store, first, late).await, RefreshOutcome::ReuseDetected);
+    assert_eq!(refresh(&store, next(first, NOW), late).await, RefreshOutcome::Revoked);
 }
 
 #[tokio::test]
-async fn an_end_of_all_families_whose_answer_is_lost_counts_once() {
+async fn revoking_all_sessions_with_a_lost_response_increments_the_token_version_once() {
     let tables = Tables::create();
-    let good = good(&tables).await;
-    let first = logged_in(&good).await;
-    let store = tables.store_at(&proxy(|_, nth| if nth == 1 { Fault::LoseAnswer } else { Fault::None })).await;
-    store.end_all_families(&first).await.unwrap();
-    assert_eq!(good.profile(first.user).await.unwrap().unwrap().epoch, 1);
+    let store = tables.store();
+    let first = logged_in(&store).await;
+    let losing = tables.store_at(&proxy(first_call(Fault::LoseResponse)));
+    losing.revoke_all_sessions(&first).await.unwrap();
+    assert_eq!(store.profile(first.user_id).await.unwrap().unwrap().token_version, 1);
 }
 
-/// A function on these, as it answers `sms-auth-send`.
+// ---- The API ----
+
+/// Requests a code through the entry point of the function `sms-auth-send`.
 async fn send(store: DynamoDbStore, sms: impl Sms + 'static) -> lambda_http::Response<String> {
-    let app = App {
-        config: Config::default(),
-        store: Box::new(store),
-        sms: Box::new(sms),
-        keys: Keys::default(),
-        clock: Arc::new(ManualClock::at(NOW)),
-        new_code: AuthCode::generate,
-    };
-    let endpoint = *ENDPOINTS.iter().find(|endpoint| endpoint.name == "sms-auth-send").unwrap();
-    let event =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../local/events/sms-auth-send.json")).unwrap();
-    serve::answer(endpoint, &app, lambda_http::request::from_str(&event).unwrap()).await.unwrap()
+    let mut app = TestApp::on(store, NOW);
+    app.inner.sms = Box::new(sms);
+    lambda::respond(sms_auth::send::ENDPOINT, &app.inner, event("sms-auth-send")).await.unwrap()
 }
 
-struct Taken;
+/// An SMS provider that accepts every message.
+struct AcceptingSms;
 
-#[async_trait::async_trait]
-impl Sms for Taken {
+#[async_trait]
+impl Sms for AcceptingSms {
     async fn send(&self, _: &Phone, _: &str) -> Result<(), SmsError> {
         Ok(())
     }
 }
 
 #[tokio::test]
-async fn a_client_of_a_busy_store_is_told_to_come_again() {
+async fn busy_store_is_a_503_with_retry_after() {
     let tables = Tables::create();
-    let answer = send(tables.store_at(&proxy(|_, _| Fault::Throttle)).await, Taken).await;
-    assert_eq!(answer.status(), 503);
-    assert_eq!(answer.headers()["retry-after"], "1");
-    assert!(answer.body().contains(r#""error_code":"SERVER__BUSY""#));
-}
-
-/// SNS as it refuses a phone, which it repeats in its message.
-pub(crate) async fn refusing_sns() -> SnsSms {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    thread::spawn(move || {
-        for client in listener.incoming() {
-            let mut client = client.unwrap();
-            read_request(&mut client);
-            answer(client, 400, b"<ErrorResponse><Error><Type>Sender</Type><Code>InvalidParameter</Code><Message>+821012345678 is not valid</Message></Error><RequestId>1</RequestId></ErrorResponse>");
-        }
-    });
-    SnsSms::new(&sdk_config().unwrap().into_builder().endpoint_url(url).build(), &Config::default())
+    let response = send(tables.store_at(&proxy(every_call(Fault::Throttle))), AcceptingSms).await;
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.headers()["retry-after"], "1");
+    assert!(response.body().contains(r#""error_code":"SERVER__BUSY""#));
 }
 
 #[tokio::test]
-async fn when_sns_fails_the_client_may_try_again_at_once() {
+async fn send_rejected_by_sns_is_refunded() {
     let tables = Tables::create();
+    let phone = Phone::parse("01012345678", Region::KR).unwrap();
     for _ in 0..3 {
-        let sns = refusing_sns().await;
-        let error = sns.send(&value("01012345678"), "the text").await.unwrap_err();
+        let sns = rejecting_sns();
+        let error = sns.send(&phone, "the text").await.unwrap_err();
         assert_eq!(
             error.to_string(),
             "the SMS was not sent: sns:Publish: was refused with InvalidParameter (request unknown)"
         );
-        let answer = send(good(&tables).await, sns).await;
-        assert_eq!(answer.status(), 504);
-        assert!(answer.body().contains(r#""error_code":"SMS__NOT_SENT""#) && !answer.body().contains("1012345678"));
+        let response = send(tables.store(), sns).await;
+        assert_eq!(response.status(), 504);
+        assert!(response.body().contains(r#""error_code":"SMS__NOT_SENT""#) && !response.body().contains("1012345678"));
     }
-    assert_eq!(send(good(&tables).await, Taken).await.status(), 200);
+    assert_eq!(send(tables.store(), AcceptingSms).await.status(), 200);
 }
 
 #[tokio::test]
-async fn when_sns_fails_and_the_store_too_it_is_still_the_sms_that_was_not_sent() {
+async fn send_that_could_not_be_refunded_is_still_a_504() {
     let tables = Tables::create();
-    let store = tables.store_at(&proxy(|_, nth| if nth == 1 { Fault::None } else { Fault::Throttle })).await;
-    assert_eq!(send(store, refusing_sns().await).await.status(), 504);
-    assert_eq!(send(good(&tables).await, Taken).await.status(), 429, "the phone waits its cool-down");
+    let store = tables.store_at(&proxy(|_, nth| if nth == 1 { Fault::None } else { Fault::Throttle }));
+    assert_eq!(send(store, rejecting_sns()).await.status(), 504);
+    assert_eq!(send(tables.store(), AcceptingSms).await.status(), 429, "the rejected send still counts");
 }
 
 #[tokio::test]
-async fn a_send_of_unknown_outcome_is_undone() {
+async fn send_of_unknown_outcome_is_refunded() {
     let tables = Tables::create();
-    let store = tables.store_at(&proxy(|_, nth| if nth <= 3 { Fault::LoseAnswer } else { Fault::None })).await;
-    assert_eq!(send(store, Taken).await.status(), 503);
-    assert_eq!(send(good(&tables).await, Taken).await.status(), 200, "it did not count");
-}
-
-#[tokio::test]
-async fn a_server_error_without_a_name_is_busy_too() {
-    let store = Tables::create().store_at(&proxy(|_, _| Fault::Unavailable)).await;
-    is_busy(store.phone_taken(&phone(1)).await);
+    let store = tables.store_at(&proxy(|_, nth| if nth <= 3 { Fault::LoseResponse } else { Fault::None }));
+    assert_eq!(send(store, AcceptingSms).await.status(), 503);
+    assert_eq!(send(tables.store(), AcceptingSms).await.status(), 200, "the failed send does not count");
 }

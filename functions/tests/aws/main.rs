@@ -1,14 +1,20 @@
-//! The backend on AWS, against what `local/test` starts: DynamoDB Local and moto. Without them these
-//! tests fail, and `cargo test` alone does not build them.
+//! The backend on AWS, with the services that `local/test` starts: DynamoDB Local and moto. Without them
+//! these tests fail, and `cargo test` alone does not build them.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot continue fails")]
 
-#[path = "../contract/mod.rs"]
-mod contract;
+mod endpoints;
 mod faults;
-mod functions;
+#[path = "../guarantees/mod.rs"]
+mod guarantees;
 mod http;
-mod keys;
+mod log;
+mod proxy;
+mod rotation;
+mod secrets;
+mod services;
 mod sns;
-mod stand_ins;
 mod store;
+#[path = "../test_app/mod.rs"]
+#[expect(dead_code, reason = "these tests use a part of it")]
+mod test_app;

@@ -1,22 +1,25 @@
-//! SMS on the wire, against moto's SNS.
+//! The requests to SNS, with moto and with a fake SNS.
 
 use std::net::TcpListener;
 
-use crate::http::read_request;
-use crate::stand_ins::url;
 use serde_json::Value as Json;
 use shared::aws::{SnsSms, sdk_config};
-use shared::config::Config;
-use shared::phone::Phone;
-use shared::sms::Sms as _;
-use shared::value::Value as _;
+use shared::sms::{Sms as _, SmsSettings};
+use shared::values::{Phone, Region};
+
+use crate::guarantees::config;
+use crate::http::{read_request, url_of};
+use crate::services::url;
+
+fn phone() -> Phone {
+    Phone::parse("010-1234-5678", Region::KR).unwrap()
+}
 
 #[tokio::test]
-async fn sns_takes_the_text_for_the_phone() {
+async fn sns_receives_the_text_and_the_phone() {
     let moto = url("MOTO_URL");
-    let phone = Phone::parse("010-1234-5678", &Config::default()).unwrap();
     let sdk = sdk_config().unwrap().into_builder().endpoint_url(&moto).build();
-    SnsSms::new(&sdk, &Config::default()).send(&phone, "[Ably] 인증번호 123456").await.unwrap();
+    SnsSms::new(&sdk, config().sms).send(&phone(), "[Ably] 인증번호 123456").await.unwrap();
 
     let data: Json = ureq::get(format!("{moto}/moto-api/data.json")).call().unwrap().body_mut().read_json().unwrap();
     let sent = data["sns"]["SMS"].to_string();
@@ -24,20 +27,17 @@ async fn sns_takes_the_text_for_the_phone() {
 }
 
 #[tokio::test]
-async fn an_sms_is_transactional_and_has_a_highest_price() {
+async fn sms_is_transactional_with_a_maximum_price_and_is_not_retried() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let sdk = sdk_config().unwrap().into_builder().endpoint_url(url).build();
-    let phone = Phone::parse("010-1234-5678", &Config::default()).unwrap();
-    let config =
-        Config { sms_sender_id: Some("Ably".to_owned()), sms_max_price_usd: "0.25".to_owned(), ..Config::default() };
-    let again = listener.try_clone().unwrap();
+    let sdk = sdk_config().unwrap().into_builder().endpoint_url(url_of(&listener)).build();
+    let settings = SmsSettings { sender_id: Some("Ably".to_owned()), max_price_usd: "0.25".to_owned() };
+    let second_request = listener.try_clone().unwrap();
+    // The fake SNS hangs up without a response.
     let request = std::thread::spawn(move || read_request(&mut listener.accept().unwrap().0).1);
-    // The stand-in hangs up without an answer.
-    SnsSms::new(&sdk, &config).send(&phone, "text").await.unwrap_err();
+    SnsSms::new(&sdk, settings).send(&phone(), "text").await.unwrap_err();
     let request = String::from_utf8(request.join().unwrap()).unwrap();
-    again.set_nonblocking(true).unwrap();
-    assert!(again.accept().is_err(), "it is asked once: a second try may be a second SMS");
+    second_request.set_nonblocking(true).unwrap();
+    assert!(second_request.accept().is_err(), "a retry could send a second SMS");
     for attribute in
         ["SMSType&", "StringValue=Transactional", "MaxPrice&", "StringValue=0.25", "SenderID&", "StringValue=Ably"]
     {

@@ -1,18 +1,33 @@
-//! The promises of `Store` on DynamoDB Local, with several clients, as functions have.
+//! The guarantees of the store on DynamoDB Local, with several clients, as functions have.
 
 use std::sync::Arc;
 
-use crate::contract::{Stores, promises};
-use crate::stand_ins::{Tables, url};
-use shared::store::Store;
+use serde_json::json;
+use shared::store::{SmsSessions as _, Store, StoreError};
+use shared::values::SmsSessionId;
 
-promises!(open);
+use crate::guarantees::{NOW, TestStore, guarantees};
+use crate::services::{Tables, call, url};
 
-async fn open() -> Stores {
+guarantees!(crate::store::open);
+
+async fn open() -> TestStore {
     let tables = Tables::create();
-    let mut connections = Vec::new();
-    for _ in 0..8 {
-        connections.push(Arc::new(tables.store_at(&url("DYNAMODB_LOCAL_URL")).await) as Arc<dyn Store>);
-    }
-    Stores { connections, _folder: None }
+    TestStore { connections: (0..8).map(|_| Arc::new(tables.store()) as Arc<dyn Store>).collect(), _folder: None }
+}
+
+#[tokio::test]
+async fn an_unknown_purpose_is_an_error() {
+    let tables = Tables::create();
+    let key = SmsSessionId::random().key();
+    let put = json!({
+        "TableName": tables.sms_sessions,
+        "Item": {
+            "pk": { "S": format!("SESSION#{}", key.as_str()) }, "phone": { "S": "+821012345678" },
+            "purpose": { "S": "anything" }, "is_verified": { "BOOL": true }, "expires_at": { "N": (NOW + 600).to_string() },
+        },
+    });
+    call(&url("DYNAMODB_LOCAL_URL"), "DynamoDB_20120810.PutItem", &put);
+    let error = tables.store().verified_sms_session(&key, NOW).await.unwrap_err();
+    assert!(matches!(error, StoreError::Failed(_)) && error.to_string().contains("purpose"), "{error}");
 }

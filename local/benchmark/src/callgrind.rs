@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::BoxError;
+use shared::error::BoxError;
+
 use crate::lambda::Lambda;
 use crate::scene::Scene;
 use crate::timing::Row;

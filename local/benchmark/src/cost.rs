@@ -2,7 +2,8 @@
 
 use serde_json::Value as Json;
 
-use crate::BoxError;
+use shared::error::BoxError;
+
 use crate::requests::Outcome;
 use crate::timing::{Row, digits};
 

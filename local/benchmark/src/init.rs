@@ -1,4 +1,8 @@
-//! What each function must do in init: the connections that it opens, with one request on each.
+//! The requests that each function makes in init: one on each connection that it opens.
+
+use functions::ENDPOINTS;
+use functions::jobs::JOBS;
+use shared::access::{Access, KeyAccess};
 
 /// The requests that a function makes in init.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,23 +16,26 @@ pub(crate) struct Init {
 }
 
 impl Init {
-    /// Returns what `function` must do.
-    pub(crate) fn of(function: &str) -> Self {
-        let has_table = !matches!(function, "hello" | "jwks" | "openid-configuration" | "rotate-keys");
-        let has_keys =
-            matches!(function, "signup" | "login" | "profile" | "token-refresh" | "logout" | "jwks" | "rotate-keys");
+    /// Returns the requests that follow from an access.
+    pub(crate) fn of(access: Access) -> Self {
         Self {
-            // It reads while it writes, on two connections.
-            reads: if function == "sms-auth-verify" { 2 } else { has_table.into() },
-            sms: (function == "sms-auth-send").into(),
-            secrets: has_keys.into(),
+            reads: if access.tables.is_empty() { 0 } else { access.connections },
+            sms: access.sms.into(),
+            secrets: (access.keys != KeyAccess::None).into(),
         }
     }
 
-    /// Returns how many connections it opens.
+    /// Returns the number of connections.
     pub(crate) fn connections(self) -> usize {
         self.reads + self.sms + self.secrets
     }
+}
+
+/// Returns the access that a function declares; none for a program that is not a function of the product.
+pub(crate) fn access(function: &str) -> Access {
+    let endpoints = ENDPOINTS.iter().map(|endpoint| (endpoint.name, endpoint.access));
+    let mut all = endpoints.chain(JOBS.iter().map(|job| (job.name, job.access)));
+    all.find(|(name, _)| *name == function).map_or(Access::NONE, |(_, access)| access)
 }
 
 #[cfg(test)]
@@ -41,11 +48,13 @@ mod tests {
             ("hello", 0),
             ("openid-configuration", 0),
             ("jwks", 1),
+            ("rotate-keys", 1),
             ("password", 1),
             ("profile", 2),
+            ("sms-auth-send", 2),
             ("sms-auth-verify", 2),
         ] {
-            assert_eq!(Init::of(function).connections(), connections, "{function}");
+            assert_eq!(Init::of(access(function)).connections(), connections, "{function}");
         }
     }
 }

@@ -9,7 +9,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::BoxError;
+use shared::error::BoxError;
+
 use crate::http::{Request, respond};
 
 /// How long anything may take, under callgrind on a slow machine too: a hash is a quarter of a billion

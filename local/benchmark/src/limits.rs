@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value as Json, json};
 
+use shared::error::BoxError;
+
 use crate::targets::{MAX_RSS, MAX_ZIP};
-use crate::{BoxError, Measured};
+
+use crate::measured::Measured;
 
 /// What is recorded of a row, the most that it may be, and by how much it may be more than recorded: a
 /// part of that, or a number, whichever is more. The hashes' random seeds, the TLS handshake's own numbers
@@ -29,7 +32,7 @@ fn file() -> PathBuf {
 
 fn values(measured: &Measured) -> Values {
     let counted = |row: &str| measured.instructions.get(row).copied().unwrap_or_default();
-    let of_row = |row: &crate::Row| {
+    let of_row = |row: &crate::timing::Row| {
         let (counted, zip) = (counted(&row.name), measured.zips.get(&row.function).copied().unwrap_or_default());
         let values = [counted.first, counted.warm, counted.handshakes as u64, row.rss, zip];
         (row.name.clone(), values.map(|value| value as f64))

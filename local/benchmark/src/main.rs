@@ -12,6 +12,7 @@ mod http;
 mod init;
 mod lambda;
 mod limits;
+mod measured;
 mod requests;
 mod scene;
 mod services;
@@ -29,15 +30,15 @@ use serde_json::Value as Json;
 use rand::seq::SliceRandom as _;
 
 use bcrypt::Bcrypt;
-use callgrind::{Connections, Instructions};
+use callgrind::Connections;
 use init::Init;
-use requests::Outcome;
+use measured::Measured;
 use scene::{Call, Scene, login, profile};
 use services::Manner;
 use share::Share;
 use timing::Row;
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+use shared::error::BoxError;
 
 /// What it is given: see `local/bench`.
 struct Arguments {
@@ -60,21 +61,6 @@ const TIMED_COST: u32 = 12;
 /// The same where instructions are counted. With the least cost, a hash takes seconds under callgrind: no
 /// connection is idle for so long that it is closed.
 const COUNTED_COST: u32 = 10;
-
-/// All that was measured.
-pub(crate) struct Measured {
-    pub(crate) rows: Vec<Row>,
-    /// By row; not of the programs that are only compared with.
-    pub(crate) instructions: BTreeMap<String, Instructions>,
-    /// The instructions of one more connection: looking the name up, TCP, and the TLS handshake.
-    pub(crate) handshake: u64,
-    /// The instructions of bcrypt with cost 10; each more doubles them.
-    pub(crate) bcrypt_of_cost_10: u64,
-    /// Of each function's zip, in bytes.
-    pub(crate) zips: BTreeMap<String, u64>,
-    pub(crate) outcomes: Vec<Outcome>,
-    pub(crate) bcrypt: Bcrypt,
-}
 
 fn main() -> ExitCode {
     match run() {
@@ -202,7 +188,7 @@ fn count(measured: &mut Measured, arguments: &Arguments) -> Result<(), BoxError>
     let scene = Scene::set(arguments.manner(), COUNTED_COST)?;
     for call in scene.calls() {
         let row = row(call, &scene, arguments);
-        let must = Connections::of(Init::of(&row.function).connections(), true);
+        let must = Connections::of(Init::of(init::access(&row.function)).connections(), true);
         measured.instructions.insert(row.name.clone(), callgrind::count(&row, COUNTED_COST, &scene, must)?);
     }
     measured.handshake = count_handshake(measured, arguments)?;
@@ -214,7 +200,7 @@ fn count_handshake(measured: &Measured, arguments: &Arguments) -> Result<u64, Bo
     const FUNCTION: &str = "email-duplicate-check";
     let scene = Scene::set(Manner { closes: true, ..arguments.manner() }, COUNTED_COST)?;
     let call = scene.calls().into_iter().find(|call| call.name == FUNCTION).ok_or("no such row")?;
-    let must = Connections::of(Init::of(FUNCTION).connections(), false);
+    let must = Connections::of(Init::of(init::access(FUNCTION)).connections(), false);
     let counted = callgrind::count(&row(call, &scene, arguments), COUNTED_COST, &scene, must)?;
     let stays_open = measured.instructions.get(FUNCTION).ok_or("not counted")?;
     Ok(counted.warm.saturating_sub(stays_open.warm))
@@ -225,7 +211,7 @@ fn count_bcrypt(measured: &Measured, arguments: &Arguments) -> Result<u64, BoxEr
     const FUNCTION: &str = "signup";
     let scene = Scene::set(arguments.manner(), COUNTED_COST)?;
     let call = scene.calls().into_iter().find(|call| call.name == FUNCTION).ok_or("no such row")?;
-    let must = Connections::of(Init::of(FUNCTION).connections(), true);
+    let must = Connections::of(Init::of(init::access(FUNCTION)).connections(), true);
     let more = callgrind::count(&row(call, &scene, arguments), COUNTED_COST + 1, &scene, must)?;
     let counted = measured.instructions.get(FUNCTION).ok_or("not counted")?;
     Ok(more.warm.saturating_sub(counted.warm))

@@ -9,12 +9,13 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use secrecy::ExposeSecret as _;
 use serde_json::{Value as Json, json};
-use shared::keys::KeySet;
+use shared::error::BoxError;
+use shared::tokens::rotation;
 
-use crate::BoxError;
 use crate::http::Request;
-use crate::init::Init;
+use crate::init::{Init, access};
 use crate::lambda::Lambda;
 use crate::scene::{environment, post, sns_answer};
 use crate::services::{Asked, Manner, Service, Tls};
@@ -120,7 +121,7 @@ impl World {
     fn start(&mut self, function: &'static str) -> Result<(), BoxError> {
         self.spawn(function)?;
         let (cost, connections) = self.cost();
-        let init = Init::of(function);
+        let init = Init::of(access(function));
         let if_needed = |times: usize, request| if times > 0 { format!("{times} {request}") } else { String::new() };
         let must = Cost {
             requests: [
@@ -221,9 +222,10 @@ impl World {
             state.code = runs.find(|run| run.len() == 6).unwrap_or_default().to_owned();
             (200, "text/xml", sns_answer(request))
         };
-        let keys = KeySet::generate(i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?)?;
+        let keys = rotation::create(i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?)?;
         let secrets = move |_: &Request| {
-            let answer = json!({ "ARN": "arn", "Name": "keys", "VersionId": "1", "SecretString": keys.as_str() });
+            let answer =
+                json!({ "ARN": "arn", "Name": "keys", "VersionId": "1", "SecretString": keys.expose_secret() });
             (200, "application/x-amz-json-1.1", answer.to_string())
         };
         let services = [

@@ -4,18 +4,17 @@
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use secrecy::ExposeSecret as _;
 use serde_json::{Value as Json, json};
+use shared::access::KeyAccess;
 use shared::config::Config;
-use shared::keys::{KeySet, Keys};
-use shared::password::Password;
-use shared::phone::Phone;
-use shared::sms_auth::{AuthCode, SessionId};
-use shared::token::Family;
-use shared::user::UserId;
-use shared::value::Value as _;
+use shared::error::BoxError;
+use shared::store::Session;
+use shared::tokens::{KeySet, Keyring, TokenSettings, rotation};
+use shared::values::{AuthCode, Field as _, InvalidField, Password, Phone, SmsSessionId, UserId};
 
-use crate::BoxError;
 use crate::http::Request;
+use crate::init;
 use crate::services::{Manner, Service, Tls};
 
 const ISSUER: &str = "https://accounts.example.com";
@@ -56,22 +55,23 @@ impl Scene {
 
         let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?;
         // Tokens that outlast the benchmark.
-        let config = Config { access_token_seconds: 24 * 60 * 60, ..Config::default() };
-        let keys = KeySet::generate(now)?;
-        let user = UserId::generate(now * 1000);
-        let session = SessionId::generate();
+        let config = Config::from_variables(&|_| None)?;
+        let settings = TokenSettings { access_token_seconds: 24 * 60 * 60, ..config.tokens };
+        let keys = rotation::create(now)?;
+        let user = UserId::new(now * 1000);
+        let sms_session = SmsSessionId::random();
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-        let family = Family::start(user, 0, &config, now);
-        let issuer = Keys::from(KeySet::read(&keys)?);
+        let session = Session::new(user, 0, settings.lifetime, now);
+        let keyring = Keyring::from(KeySet::from_stored(keys.expose_secret())?);
         let mut tokens = Vec::new();
         for _ in 0..TOKENS {
-            tokens.push(serde_json::to_value(runtime.block_on(issuer.issue(&family, ISSUER, &config, now))?)?);
+            tokens.push(serde_json::to_value(runtime.block_on(keyring.issue(&session, ISSUER, &settings, now))?)?);
         }
 
-        let parsed = |invalid: shared::value::Invalid| invalid.0;
-        let phone = Phone::parse(PHONE, &config).map_err(parsed)?;
-        let code = AuthCode::parse(CODE, &config).map_err(parsed)?;
-        let hash = Password::parse(PASSWORD, &config).map_err(parsed)?.hash(bcrypt_cost)?;
+        let parsed = |invalid: InvalidField| invalid.0;
+        let phone = Phone::parse(PHONE, config.default_region).map_err(parsed)?;
+        let code = AuthCode::parse(CODE).map_err(parsed)?;
+        let hash = Password::parse(PASSWORD).map_err(parsed)?.hash(bcrypt_cost)?;
         let s = |text: &str| json!({ "S": text });
         let n = |number: i64| json!({ "N": number.to_string() });
         let user_item = json!({
@@ -80,7 +80,7 @@ impl Scene {
         });
         let link = json!({ "user_id": s(&user.to_string()), "email": s("minji@example.com"), "name": s("Kim Minji") });
         let session_item = json!({
-            "phone": s(PHONE), "code_hash": s(session.code_hash(&phone, None, &code).as_str()), "sent_at": n(now),
+            "phone": s(PHONE), "code_hash": s(sms_session.code_mac(&phone, None, &code).as_str()), "sent_at": n(now),
             "attempts": n(0), "is_verified": json!({ "BOOL": true }), "expires_at": n(now + 100_000),
         });
         let dynamodb = move |request: &Request| {
@@ -96,15 +96,17 @@ impl Scene {
             };
             (200, "application/x-amz-json-1.0", answer.to_string())
         };
-        let (public, next) = (KeySet::public(&keys)?, KeySet::rotate(&keys, now)?);
+        let private = keys.expose_secret().to_owned();
+        let (public, next) = (rotation::public_keys(&private)?, rotation::rotate(&private, now)?);
+        let next = next.expose_secret().to_owned();
         let secrets = move |request: &Request| {
             let body: Json = serde_json::from_slice(&request.body).unwrap_or_default();
             let set = match (body["SecretId"].as_str(), body["VersionId"].as_str()) {
                 (Some("private"), Some("2")) => &next,
-                (Some("private"), _) => &keys,
+                (Some("private"), _) => &private,
                 _ => &public,
             };
-            let mut answer = json!({ "ARN": "arn", "Name": body["SecretId"], "VersionId": "1", "SecretString": **set });
+            let mut answer = json!({ "ARN": "arn", "Name": body["SecretId"], "VersionId": "1", "SecretString": *set });
             answer["VersionIdsToStages"] = json!({ "1": ["AWSCURRENT"], "2": ["AWSPENDING"] });
             (200, "application/x-amz-json-1.1", answer.to_string())
         };
@@ -114,7 +116,7 @@ impl Scene {
             secrets: Service::start(&tls, manner, Box::new(secrets))?,
             authority: authority.display().to_string(),
             folder,
-            session: session.reveal().to_owned(),
+            session: sms_session.expose_secret().to_owned(),
             tokens,
         })
     }
@@ -190,9 +192,8 @@ pub(crate) type Environment = HashMap<&'static str, String>;
 /// A function's environment on these services: DynamoDB, SNS and Secrets Manager.
 pub(crate) fn environment(function: &str, authority: &str, services: [&Service; 3]) -> Environment {
     let [dynamodb, sns, secrets] = services;
-    let signs = matches!(function, "signup" | "login" | "token-refresh");
-    let takes_phones =
-        matches!(function, "phone-duplicate-check" | "sms-auth-send" | "sms-auth-verify" | "signup" | "login");
+    let access = init::access(function);
+    let keys = if access.keys == KeyAccess::Sign { "private" } else { "public" };
     let mut environment = HashMap::from([
         ("AWS_REGION", "ap-northeast-2".to_owned()),
         ("AWS_DEFAULT_REGION", "ap-northeast-2".to_owned()),
@@ -208,11 +209,11 @@ pub(crate) fn environment(function: &str, authority: &str, services: [&Service; 
         ("USERS_TABLE", "Users".to_owned()),
         ("SMS_SESSIONS_TABLE", "SmsSessions".to_owned()),
         ("TOKEN_FAMILIES_TABLE", "TokenFamilies".to_owned()),
-        ("KEYS_SECRET", if signs { "private" } else { "public" }.to_owned()),
+        ("KEYS_SECRET", keys.to_owned()),
         ("PUBLIC_KEYS_SECRET", "public".to_owned()),
         ("TOKEN_ISSUER", ISSUER.to_owned()),
     ]);
-    if takes_phones {
+    if access.phone_metadata {
         environment.insert("DEFAULT_REGION", "KR".to_owned());
     }
     environment

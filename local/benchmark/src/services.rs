@@ -14,7 +14,8 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{CipherSuite, ServerConfig, ServerConnection, StreamOwned};
 
-use crate::BoxError;
+use shared::error::BoxError;
+
 use crate::http::{Request, respond};
 
 /// What a service answers: a status, a content type and a body.

@@ -1,8 +1,8 @@
 //! The tables of what was measured, in Markdown.
 
-use crate::Measured;
 use crate::bcrypt::Bcrypt;
 use crate::callgrind::Instructions;
+use crate::measured::Measured;
 use crate::requests::Outcome;
 use crate::targets;
 use crate::timing::{Row, digits};

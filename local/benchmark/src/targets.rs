@@ -1,6 +1,6 @@
 //! What must hold, in ratios of one run.
 
-use crate::Measured;
+use crate::measured::Measured;
 use crate::timing::{Row, digits};
 
 /// Of any function, in bytes.

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use crate::BoxError;
+use shared::error::BoxError;
+
+use crate::init;
 use crate::lambda::Lambda;
 use crate::scene::Environment;
 use crate::share::Share;
@@ -114,7 +116,7 @@ impl Row {
 
     /// Whether it hashes, and so is given a whole CPU.
     pub(crate) fn has_a_cpu(&self) -> bool {
-        matches!(self.function.as_str(), "signup" | "login" | "password") || self.name == "FastAPI: login"
+        init::access(&self.function).hashing || self.name == "FastAPI: login"
     }
 
     /// Gives it its `nth` event. An answer that is not the expected one ends the benchmark: nothing is

@@ -1,4 +1,4 @@
-//! SMS through SNS.
+//! The SMS provider on SNS.
 
 use std::collections::HashMap;
 
@@ -8,49 +8,33 @@ use aws_sdk_sns::config::retry::RetryConfig;
 use aws_sdk_sns::types::MessageAttributeValue;
 use aws_types::SdkConfig;
 
-use super::CallError;
+use super::error::{CallError, called};
 use super::timeouts::Timeouts;
-use crate::config::Config;
-use crate::phone::Phone;
-use crate::sms::{Sms, SmsError};
+use crate::sms::{Sms, SmsError, SmsSettings};
+use crate::values::Phone;
 
 /// Sends each code as one transactional SMS.
 #[derive(Debug)]
 pub struct SnsSms {
     client: Client,
-    sender_id: Option<String>,
-    max_price_usd: String,
+    settings: SmsSettings,
 }
 
 impl SnsSms {
-    /// With [`Config::sms_sender_id`] and [`Config::sms_max_price_usd`].
+    /// Creates a sender with these settings.
     #[must_use]
-    pub fn new(sdk: &SdkConfig, config: &Config) -> Self {
+    pub fn new(sdk: &SdkConfig, settings: SmsSettings) -> Self {
         let once = aws_sdk_sns::config::Builder::from(sdk)
-            // SNS knows no idempotency: a second try may be a second SMS.
+            // SNS is not idempotent: a retry could send a second SMS.
             .retry_config(RetryConfig::disabled())
-            .timeout_config(Timeouts::of(sdk).of_publish());
-        Self {
-            client: Client::from_conf(once.build()),
-            sender_id: config.sms_sender_id.clone(),
-            max_price_usd: config.sms_max_price_usd.clone(),
-        }
+            .timeout_config(Timeouts::used_by(sdk).publish());
+        Self { client: Client::from_conf(once.build()), settings }
     }
 
-    /// Asks for a setting, which opens the connection.
-    pub(super) async fn warm(&self) -> Result<(), CallError> {
-        let asked = self.client.get_sms_attributes().attributes("DefaultSMSType").send().await;
-        asked.map(|_| ()).map_err(|error| CallError::new("sns:GetSMSAttributes", &error))
-    }
-}
-
-/// The provider of a function that sends nothing, and carries no client for it.
-pub(super) struct NoSms;
-
-#[async_trait]
-impl Sms for NoSms {
-    async fn send(&self, _: &Phone, _: &str) -> Result<(), SmsError> {
-        Err(SmsError("this function sends no SMS: see `connect_with_sms`".into()))
+    /// Reads a setting, which opens the connection.
+    pub(super) async fn warm_up(&self) -> Result<(), CallError> {
+        let request = self.client.get_sms_attributes().attributes("DefaultSMSType");
+        called("sns:GetSMSAttributes", request.send().await).map(|_| ())
     }
 }
 
@@ -59,14 +43,14 @@ impl Sms for SnsSms {
     async fn send(&self, phone: &Phone, text: &str) -> Result<(), SmsError> {
         let mut attributes = HashMap::from([
             ("AWS.SNS.SMS.SMSType".to_owned(), attribute("String", "Transactional")?),
-            ("AWS.SNS.SMS.MaxPrice".to_owned(), attribute("Number", &self.max_price_usd)?),
+            ("AWS.SNS.SMS.MaxPrice".to_owned(), attribute("Number", &self.settings.max_price_usd)?),
         ]);
-        if let Some(id) = &self.sender_id {
+        if let Some(id) = &self.settings.sender_id {
             attributes.insert("AWS.SNS.SMS.SenderID".to_owned(), attribute("String", id)?);
         }
         let publish =
             self.client.publish().phone_number(phone.e164()).message(text).set_message_attributes(Some(attributes));
-        publish.send().await.map(|_| ()).map_err(|error| SmsError(CallError::new("sns:Publish", &error).into()))
+        called("sns:Publish", publish.send().await).map(|_| ()).map_err(|error| SmsError(error.into()))
     }
 }
 

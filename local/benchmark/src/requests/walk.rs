@@ -3,7 +3,8 @@
 use serde_json::{Value as Json, json};
 
 use super::{Dynamo, World};
-use crate::BoxError;
+use shared::error::BoxError;
+
 use crate::scene::{event, login, post, profile};
 
 const PASSWORD: &str = "correct horse battery";

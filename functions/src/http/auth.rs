@@ -1,0 +1,46 @@
+//! Authentication by an access token.
+
+use secrecy::ExposeSecret as _;
+use shared::app::App;
+use shared::tokens::AccessToken;
+
+use super::problem::ApiError;
+use super::request::Request;
+
+/// Returns the contents of the caller's access token. Whether its token version is current, only the
+/// store knows.
+///
+/// # Errors
+/// [`ApiError::TokenMissing`], [`ApiError::TokenInvalid`] or [`ApiError::TokenExpired`].
+pub async fn caller(app: &App, request: &Request) -> Result<AccessToken, ApiError> {
+    let (token, issuer) = (bearer_token(request)?, request.issuer(app.config.token_issuer.as_deref())?);
+    let audience = &app.config.tokens.audience;
+    Ok(app.keyring.verify_access(token, &issuer, audience, app.clock.now()).await?)
+}
+
+/// Returns the bearer token (RFC 6750, 2.1). The scheme's case is ignored.
+fn bearer_token(request: &Request) -> Result<&str, ApiError> {
+    let value = request.authorization.as_ref().ok_or(ApiError::TokenMissing)?.expose_secret();
+    match value.trim().split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() => Ok(token.trim()),
+        _ => Err(ApiError::TokenMissing),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scheme_is_bearer_in_any_case() {
+        let token = |value: &str| {
+            let request = Request { authorization: Some(value.into()), ..Request::default() };
+            bearer_token(&request).map(ToOwned::to_owned).ok()
+        };
+        assert_eq!(token("bearer a.b.c").as_deref(), Some("a.b.c"));
+        assert_eq!(token("BEARER  a.b.c ").as_deref(), Some("a.b.c"));
+        for value in ["", "Bearer", "Bearer ", "Basic a.b.c", "a.b.c"] {
+            assert_eq!(token(value), None, "{value}");
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The description of an endpoint, as data. Router, template, roles and documentation are compared with
+//! it; init and the benchmark use it.
+
+use std::pin::Pin;
+
+use shared::access::Access;
+use shared::app::App;
+
+use super::problem::{ApiError, ErrorCode};
+use super::request::Request;
+use super::response::Response;
+
+/// An endpoint.
+#[derive(Clone, Copy)]
+pub struct Endpoint {
+    /// The name of the function, and of its bin.
+    pub name: &'static str,
+    /// The routes, each a method and a path.
+    pub routes: &'static [(&'static str, &'static str)],
+    /// How the caller is authenticated.
+    pub authentication: Authentication,
+    /// The errors that the handler itself returns. [`Endpoint::errors`] returns all of them.
+    pub own_errors: &'static [ErrorCode],
+    /// Everything that the function uses.
+    pub access: Access,
+    /// The handler.
+    pub handle: for<'a> fn(&'a App, Request) -> ResponseFuture<'a>,
+}
+
+/// How the caller of an endpoint is authenticated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authentication {
+    /// Not by a token.
+    None,
+    /// By an access token in `Authorization`.
+    AccessToken,
+}
+
+/// The future returned by a handler.
+pub type ResponseFuture<'a> = Pin<Box<dyn Future<Output = Result<Response, ApiError>> + Send + 'a>>;
+
+impl Endpoint {
+    /// Returns every error of the endpoint: its own, and those that follow from its description.
+    pub fn errors(&self) -> impl Iterator<Item = ErrorCode> {
+        let has_body = self.routes.iter().any(|(method, _)| *method != "GET");
+        let has_token = self.authentication == Authentication::AccessToken;
+        let only_if = |applies: bool, errors: &'static [ErrorCode]| if applies { errors } else { &[] };
+        let all = [
+            only_if(has_body, &[ErrorCode::RequestMalformed, ErrorCode::RequestTooLarge]),
+            only_if(has_token, &[ErrorCode::TokenMissing, ErrorCode::TokenInvalid, ErrorCode::TokenExpired]),
+            self.own_errors,
+            only_if(!self.access.tables.is_empty(), &[ErrorCode::ServerBusy]),
+            &[ErrorCode::ServerError],
+        ];
+        all.into_iter().flatten().copied()
+    }
+}

@@ -1,0 +1,13 @@
+//! HTTP without Lambda: endpoints, requests, responses and errors.
+
+pub mod auth;
+pub mod endpoint;
+pub mod fields;
+pub mod problem;
+pub mod request;
+pub mod response;
+
+pub use endpoint::{Authentication, Endpoint};
+pub use problem::{ApiError, ErrorCode};
+pub use request::{Request, Rule};
+pub use response::Response;

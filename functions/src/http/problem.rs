@@ -1,0 +1,287 @@
+//! The errors of the API, and their form in HTTP (RFC 9457).
+
+use serde::Serialize;
+use shared::error::BoxError;
+use shared::sms::SmsError;
+use shared::store::StoreError;
+use shared::tokens::TokenError;
+use shared::values::{FieldError, FieldErrors};
+
+/// The reason why a request is not answered as requested. `Display` is the `detail` that the client
+/// receives; the source is only logged.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The body is not a JSON object.
+    #[error("the body must be a JSON object")]
+    Malformed,
+    /// The body is too large.
+    #[error("the body must have at most 16 KiB")]
+    TooLarge,
+    /// Fields are missing or invalid. Contains all of them.
+    #[error("fields are missing or invalid")]
+    InvalidFields(FieldErrors),
+    /// The SMS session does not exist, or has expired.
+    #[error("the SMS session does not exist: request a new code")]
+    SmsSessionNotFound,
+    /// The code has expired.
+    #[error("the code has expired: request a new one")]
+    CodeExpired,
+    /// The code is wrong, or the phone number is not the SMS session's.
+    #[error("the code or the phone number does not match")]
+    CodeNotMatched,
+    /// The attempts of the SMS session or of the phone number are exhausted.
+    #[error("too many wrong codes: request a new one, or retry after the time in Retry-After")]
+    TooManyAttempts {
+        /// The seconds until the next attempt is allowed.
+        retry_after: i64,
+    },
+    /// The phone number received an SMS too recently, or too many of them.
+    #[error("this phone number received an SMS too recently, or too many of them")]
+    TooManySends {
+        /// The seconds until the next SMS is allowed.
+        retry_after: i64,
+    },
+    /// The SMS provider failed.
+    #[error("the SMS could not be sent: try again")]
+    SmsNotSent(#[source] SmsError),
+    /// The SMS session is not verified, or belongs to another phone number or purpose.
+    #[error("the phone number is not verified for this purpose")]
+    PhoneNotVerified,
+    /// The email or the phone number is taken. Contains which of them.
+    #[error("an account with this email or phone number already exists")]
+    AlreadyExists(FieldErrors),
+    /// The user is unknown or the password is wrong.
+    #[error("the user or the password does not match")]
+    UserNotMatched,
+    /// No account has this phone number.
+    #[error("no account has this phone number")]
+    UserNotFound,
+    /// The request has no bearer token.
+    #[error("an access token is required")]
+    TokenMissing,
+    /// The token was not issued by this service, or not for this use.
+    #[error("the token is not valid here")]
+    TokenInvalid,
+    /// The token has expired.
+    #[error("the token has expired")]
+    TokenExpired,
+    /// The refresh token was used before. Its session is revoked, because the token may have been stolen.
+    #[error("the refresh token was used before: log in again")]
+    TokenReused,
+    /// The session of the token is revoked.
+    #[error("the session is revoked: log in again")]
+    TokenRevoked,
+    /// The store throttles or is unavailable.
+    #[error("the service is busy: try again")]
+    Busy(#[source] StoreError),
+    /// Any other failure.
+    #[error("an internal error occurred")]
+    Internal(#[source] BoxError),
+}
+
+/// The name of an error, for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the documentation of `ApiError` describes each of them")]
+pub enum ErrorCode {
+    RequestMalformed,
+    RequestTooLarge,
+    RequestInvalid,
+    SmsSessionNotFound,
+    SmsAuthCodeTimeout,
+    SmsAuthCodeNotMatched,
+    SmsTooManyAttempts,
+    SmsTooManyRequests,
+    SmsNotSent,
+    UserPhoneNotVerified,
+    UserAlreadyExist,
+    UserNotMatched,
+    UserNotFound,
+    TokenMissing,
+    TokenInvalid,
+    TokenExpired,
+    TokenReused,
+    TokenRevoked,
+    ServerBusy,
+    ServerError,
+}
+
+impl ErrorCode {
+    /// Every error code, in the order of the documentation.
+    pub const ALL: [Self; 20] = [
+        Self::RequestMalformed,
+        Self::RequestTooLarge,
+        Self::RequestInvalid,
+        Self::SmsSessionNotFound,
+        Self::SmsAuthCodeTimeout,
+        Self::SmsAuthCodeNotMatched,
+        Self::SmsTooManyAttempts,
+        Self::SmsTooManyRequests,
+        Self::SmsNotSent,
+        Self::UserPhoneNotVerified,
+        Self::UserAlreadyExist,
+        Self::UserNotMatched,
+        Self::UserNotFound,
+        Self::TokenMissing,
+        Self::TokenInvalid,
+        Self::TokenExpired,
+        Self::TokenReused,
+        Self::TokenRevoked,
+        Self::ServerBusy,
+        Self::ServerError,
+    ];
+
+    /// Returns the value of `error_code`, which is never renamed.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.parts().1
+    }
+
+    /// Returns the HTTP status.
+    #[must_use]
+    pub fn status(self) -> u16 {
+        self.parts().0
+    }
+
+    fn parts(self) -> (u16, &'static str) {
+        match self {
+            Self::RequestMalformed => (400, "REQUEST__MALFORMED"),
+            Self::RequestTooLarge => (413, "REQUEST__TOO_LARGE"),
+            Self::RequestInvalid => (422, "REQUEST__INVALID"),
+            Self::SmsSessionNotFound => (404, "SMS__SESSION_NOT_FOUND"),
+            Self::SmsAuthCodeTimeout => (401, "SMS__AUTH_CODE_TIMEOUT"),
+            Self::SmsAuthCodeNotMatched => (401, "SMS__AUTH_CODE_NOT_MATCHED"),
+            Self::SmsTooManyAttempts => (429, "SMS__TOO_MANY_ATTEMPTS"),
+            Self::SmsTooManyRequests => (429, "SMS__TOO_MANY_REQUESTS"),
+            Self::SmsNotSent => (504, "SMS__NOT_SENT"),
+            Self::UserPhoneNotVerified => (401, "USER__PHONE_NOT_VERIFIED"),
+            Self::UserAlreadyExist => (409, "USER__ALREADY_EXIST"),
+            Self::UserNotMatched => (401, "USER__NOT_MATCHED"),
+            Self::UserNotFound => (404, "USER__NOT_FOUND"),
+            Self::TokenMissing => (401, "TOKEN__MISSING"),
+            Self::TokenInvalid => (401, "TOKEN__INVALID"),
+            Self::TokenExpired => (401, "TOKEN__EXPIRED"),
+            Self::TokenReused => (401, "TOKEN__REUSED"),
+            Self::TokenRevoked => (401, "TOKEN__REVOKED"),
+            Self::ServerBusy => (503, "SERVER__BUSY"),
+            Self::ServerError => (500, "SERVER__ERROR"),
+        }
+    }
+}
+
+/// The body of an error: `application/problem+json`.
+#[derive(Debug, Serialize)]
+pub struct Problem<'a> {
+    /// Always `about:blank`: `error_code` identifies the problem.
+    pub r#type: &'static str,
+    /// The status in words (RFC 9110, 15).
+    pub title: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// The problem in words.
+    pub detail: String,
+    /// The problem's name, for programs. Never renamed.
+    pub error_code: &'static str,
+    /// The fields that are the problem, if any.
+    #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
+    pub errors: &'a [FieldError],
+}
+
+impl ApiError {
+    /// Returns the error's name.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Malformed => ErrorCode::RequestMalformed,
+            Self::TooLarge => ErrorCode::RequestTooLarge,
+            Self::InvalidFields(_) => ErrorCode::RequestInvalid,
+            Self::SmsSessionNotFound => ErrorCode::SmsSessionNotFound,
+            Self::CodeExpired => ErrorCode::SmsAuthCodeTimeout,
+            Self::CodeNotMatched => ErrorCode::SmsAuthCodeNotMatched,
+            Self::TooManyAttempts { .. } => ErrorCode::SmsTooManyAttempts,
+            Self::TooManySends { .. } => ErrorCode::SmsTooManyRequests,
+            Self::SmsNotSent(_) => ErrorCode::SmsNotSent,
+            Self::PhoneNotVerified => ErrorCode::UserPhoneNotVerified,
+            Self::AlreadyExists(_) => ErrorCode::UserAlreadyExist,
+            Self::UserNotMatched => ErrorCode::UserNotMatched,
+            Self::UserNotFound => ErrorCode::UserNotFound,
+            Self::TokenMissing => ErrorCode::TokenMissing,
+            Self::TokenInvalid => ErrorCode::TokenInvalid,
+            Self::TokenExpired => ErrorCode::TokenExpired,
+            Self::TokenReused => ErrorCode::TokenReused,
+            Self::TokenRevoked => ErrorCode::TokenRevoked,
+            Self::Busy(_) => ErrorCode::ServerBusy,
+            Self::Internal(_) => ErrorCode::ServerError,
+        }
+    }
+
+    /// Returns the body of the response.
+    #[must_use]
+    pub fn problem(&self) -> Problem<'_> {
+        let (status, error_code) = self.code().parts();
+        let title = match status {
+            400 => "Bad Request",
+            401 => "Unauthorized",
+            404 => "Not Found",
+            409 => "Conflict",
+            413 => "Content Too Large",
+            422 => "Unprocessable Content",
+            429 => "Too Many Requests",
+            503 => "Service Unavailable",
+            504 => "Gateway Timeout",
+            _ => "Internal Server Error",
+        };
+        let errors: &[FieldError] = match self {
+            Self::InvalidFields(errors) | Self::AlreadyExists(errors) => &errors.0,
+            _ => &[],
+        };
+        Problem { r#type: "about:blank", title, status, detail: self.to_string(), error_code, errors }
+    }
+
+    /// Returns the value of `Retry-After`, in seconds (RFC 9110, 10.2.3).
+    #[must_use]
+    pub fn retry_after(&self) -> Option<i64> {
+        match self {
+            Self::TooManyAttempts { retry_after } | Self::TooManySends { retry_after } => Some((*retry_after).max(1)),
+            Self::Busy(_) => Some(1),
+            _ => None,
+        }
+    }
+
+    /// Returns the value of `WWW-Authenticate` (RFC 6750, 3).
+    #[must_use]
+    pub fn www_authenticate(&self) -> Option<&'static str> {
+        match self {
+            Self::TokenMissing => Some("Bearer"),
+            Self::TokenInvalid => Some(r#"Bearer error="invalid_token""#),
+            Self::TokenExpired => Some(r#"Bearer error="invalid_token", error_description="expired""#),
+            Self::TokenReused => Some(r#"Bearer error="invalid_token", error_description="used before""#),
+            Self::TokenRevoked => Some(r#"Bearer error="invalid_token", error_description="revoked""#),
+            _ => None,
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            busy @ StoreError::Busy(_) => Self::Busy(busy),
+            failed @ StoreError::Failed(_) => Self::Internal(failed.into()),
+        }
+    }
+}
+
+impl From<TokenError> for ApiError {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Invalid => Self::TokenInvalid,
+            TokenError::Expired => Self::TokenExpired,
+            TokenError::NotIssued(cause) => Self::Internal(cause),
+        }
+    }
+}
+
+impl From<BoxError> for ApiError {
+    fn from(error: BoxError) -> Self {
+        Self::Internal(error)
+    }
+}

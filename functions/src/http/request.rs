@@ -1,0 +1,190 @@
+//! A request without Lambda, and how an endpoint reads it.
+
+use deserr::{Deserr, Value, ValuePointerRef};
+use secrecy::SecretString;
+use shared::values::{FieldError, FieldErrors, Region, phone};
+
+use super::fields::{FieldValue, Fields};
+use super::problem::ApiError;
+
+/// The largest body, in bytes.
+const MAX_BODY_BYTES: usize = 16 * 1024;
+
+/// A request. Deliberately not `Debug`: it contains credentials and personal data.
+#[derive(Default)]
+pub struct Request {
+    /// The query parameters, decoded, in the order in which they were sent.
+    pub query: Vec<(String, String)>,
+    /// The value of `Authorization`.
+    pub authorization: Option<SecretString>,
+    /// The domain name that the client used, which API Gateway has checked to be this API's.
+    pub domain: Option<String>,
+    /// The body; `None` for GET, which has none.
+    pub body: Option<Vec<u8>>,
+}
+
+/// A rule about several fields of a request, which it reads as [`shared::values::Lenient`].
+pub trait Rule: Deserr<FieldErrors> {
+    /// Returns the error of the fields that break the rule.
+    fn check(&self) -> Option<FieldError>;
+}
+
+impl Request {
+    /// Reads the request struct `T` from the JSON object in the body or, without a body, from the query.
+    /// National phone numbers are numbers of `region`.
+    ///
+    /// # Errors
+    /// [`ApiError::TooLarge`], [`ApiError::Malformed`], or [`ApiError::InvalidFields`] with every field
+    /// that is missing or invalid.
+    pub fn read<T: Deserr<FieldErrors>>(&self, region: Region) -> Result<T, ApiError> {
+        read_fields(self.fields()?, region).map_err(ApiError::InvalidFields)
+    }
+
+    /// Reads the request struct `T` and checks the rule `R`. Reports the fields that break the rule
+    /// together with those that are missing or invalid.
+    ///
+    /// # Errors
+    /// As [`Request::read`].
+    pub fn read_checked<T: Deserr<FieldErrors>, R: Rule>(&self, region: Region) -> Result<T, ApiError> {
+        let rule: R = self.read(region)?;
+        match (read_fields(self.fields()?, region), rule.check()) {
+            (Ok(request), None) => Ok(request),
+            (Ok(_), Some(broken)) => Err(ApiError::InvalidFields(FieldErrors(vec![broken]))),
+            (Err(mut errors), broken) => {
+                errors.0.extend(broken);
+                Err(ApiError::InvalidFields(errors))
+            }
+        }
+    }
+
+    fn fields(&self) -> Result<Fields, ApiError> {
+        match &self.body {
+            Some(body) if body.len() > MAX_BODY_BYTES => Err(ApiError::TooLarge),
+            Some(body) => serde_json::from_slice(body).map_err(|_| ApiError::Malformed),
+            None => {
+                let field = |(name, value): &(String, String)| (name.clone(), FieldValue::Text(unescaped_plus(value)));
+                Ok(Fields(self.query.iter().map(field).collect()))
+            }
+        }
+    }
+
+    /// Returns the issuer of the tokens, a URL: the `configured` one, or otherwise the domain that the
+    /// client used.
+    ///
+    /// # Errors
+    /// [`ApiError::Internal`] if neither is known.
+    pub fn issuer(&self, configured: Option<&str>) -> Result<String, ApiError> {
+        let own = || self.domain.as_ref().map(|domain| format!("https://{domain}"));
+        configured.map(str::to_owned).or_else(own).ok_or_else(|| ApiError::Internal("the issuer is unknown".into()))
+    }
+}
+
+fn read_fields<T: Deserr<FieldErrors>>(fields: Fields, region: Region) -> Result<T, FieldErrors> {
+    let read = || T::deserialize_from_value(Value::<FieldValue>::Map(fields), ValuePointerRef::Origin);
+    phone::with_default_region(region, read)
+}
+
+/// Restores a `+` that was not escaped. In a query it means a space, but people write `?phone=+8210…` and
+/// `?email=a+b@…`. No phone number starts with a space, and no email contains one.
+fn unescaped_plus(value: &str) -> String {
+    match value.strip_prefix(' ') {
+        _ if value.contains('@') => value.trim().replace(' ', "+"),
+        Some(rest) if rest.starts_with(|c: char| c.is_ascii_digit()) => format!("+{rest}"),
+        _ => value.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::values::{Email, Phone};
+
+    use super::*;
+
+    #[derive(Deserr)]
+    #[deserr(error = FieldErrors)]
+    struct EmailOrPhone {
+        #[deserr(default)]
+        email: Option<Email>,
+        #[deserr(default)]
+        phone: Option<Phone>,
+    }
+
+    fn read(name: &str, value: &str) -> EmailOrPhone {
+        let query = vec![(name.to_owned(), value.to_owned())];
+        Request { query, ..Request::default() }.read(Region::KR).unwrap()
+    }
+
+    #[test]
+    fn an_unescaped_plus_is_restored() {
+        assert_eq!(read("phone", " 821012345678").phone.unwrap().e164(), "+821012345678");
+        for text in ["a b@example.com", " a+b@example.com "] {
+            assert_eq!(read("email", text).email.unwrap().as_str(), "a+b@example.com");
+        }
+    }
+
+    #[test]
+    fn national_numbers_belong_to_the_region_of_the_call() {
+        let request = Request { body: Some(br#"{"phone":"090-1234-5678"}"#.to_vec()), ..Request::default() };
+        for (region, e164) in [(Region::JP, Some("+819012345678")), (Region::US, None)] {
+            let phone = request.read::<EmailOrPhone>(region).ok().and_then(|fields| fields.phone);
+            assert_eq!(phone.as_ref().map(Phone::e164), e164, "{region:?}");
+        }
+    }
+
+    #[test]
+    fn only_an_object_of_at_most_16_kib_is_accepted() {
+        let code = |body: &[u8]| {
+            let request = Request { body: Some(body.to_vec()), ..Request::default() };
+            request.read::<EmailOrPhone>(Region::KR).err().map(|error| error.code().as_str())
+        };
+        for body in [&b""[..], b"{", b"[]", b"null", b"\"text\"", b"{\"a\":\"\xff\"}", b"{} {}"] {
+            assert_eq!(code(body), Some("REQUEST__MALFORMED"));
+        }
+        let with_length = |length: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(length - 8));
+        assert_eq!(code(with_length(16 * 1024).as_bytes()), None);
+        assert_eq!(code(with_length(16 * 1024 + 1).as_bytes()), Some("REQUEST__TOO_LARGE"));
+        assert_eq!(code("[".repeat(10_000).as_bytes()), Some("REQUEST__MALFORMED"));
+        assert_eq!(code(format!("{{\"a\":{}}}", "[".repeat(10_000)).as_bytes()), Some("REQUEST__MALFORMED"));
+        assert_eq!(
+            code(br#"{"a":[1,{"b":null}],"c":-1,"d":1.5,"e":{"f":[true]}}"#),
+            None,
+            "unknown fields are ignored"
+        );
+    }
+
+    #[test]
+    fn errors_repeat_nothing_and_follow_the_order_of_the_request() {
+        #[derive(Deserr)]
+        #[deserr(error = FieldErrors)]
+        struct All {
+            _phone: Phone,
+            #[deserr(rename = "email")]
+            _email: Email,
+            #[deserr(rename = "flag")]
+            _flag: bool,
+            #[deserr(rename = "other")]
+            _other: Phone,
+        }
+        let body = br#"{"flag":"secret","email":{"secret":1},"other":"secret"}"#;
+        let request = Request { body: Some(body.to_vec()), ..Request::default() };
+        let Err(ApiError::InvalidFields(errors)) = request.read::<All>(Region::KR) else { panic!("accepted") };
+        let errors: Vec<_> = errors.0.iter().map(|error| (error.field.as_str(), error.message)).collect();
+        assert_eq!(
+            errors,
+            [
+                ("flag", "must be true or false"),
+                ("email", "must be a string"),
+                ("other", "must be a phone number, such as +82 10 1234 5678"),
+                ("_phone", "is required"),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_issuer_is_the_configured_one_or_the_domain_of_the_request() {
+        let request = Request { domain: Some("a1b2c3d4e5.execute-api.example.com".to_owned()), ..Request::default() };
+        assert_eq!(request.issuer(None).unwrap(), "https://a1b2c3d4e5.execute-api.example.com");
+        assert_eq!(request.issuer(Some("https://accounts.example.com")).unwrap(), "https://accounts.example.com");
+        assert!(Request::default().issuer(None).is_err());
+    }
+}

@@ -1,0 +1,78 @@
+//! A response without Lambda.
+
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use super::problem::ApiError;
+
+/// Responses must not be cached, because most contain an id, a token or personal data.
+const NO_STORE: &str = "no-store";
+
+/// A response. Deliberately not `Debug`: it contains credentials and personal data.
+pub struct Response {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body, JSON. Wiped on drop.
+    pub body: Zeroizing<String>,
+}
+
+impl Response {
+    /// Returns 200 with `body`.
+    ///
+    /// # Errors
+    /// [`ApiError::Internal`] if `body` cannot be written as JSON.
+    pub fn ok(body: &impl Serialize) -> Result<Self, ApiError> {
+        Self::json(200, NO_STORE, body)
+    }
+
+    /// Returns 200 with `body`, which anybody may cache for `seconds`.
+    ///
+    /// # Errors
+    /// As [`Response::ok`].
+    pub fn public(body: &impl Serialize, seconds: u32) -> Result<Self, ApiError> {
+        Self::json(200, &format!("public, max-age={seconds}"), body)
+    }
+
+    /// Returns 204.
+    #[must_use]
+    pub fn no_content() -> Self {
+        Self { status: 204, headers: vec![cache_control(NO_STORE)], body: Zeroizing::default() }
+    }
+
+    /// Returns 201 with `body`.
+    ///
+    /// # Errors
+    /// As [`Response::ok`].
+    pub fn created(body: &impl Serialize) -> Result<Self, ApiError> {
+        Self::json(201, NO_STORE, body)
+    }
+
+    fn json(status: u16, caching: &str, body: &impl Serialize) -> Result<Self, ApiError> {
+        let body = serde_json::to_string(body).map_err(|error| ApiError::Internal(error.into()))?;
+        let headers = vec![content_type("application/json"), cache_control(caching)];
+        Ok(Self { status, headers, body: Zeroizing::new(body) })
+    }
+}
+
+/// The response to a request that failed.
+impl From<&ApiError> for Response {
+    fn from(error: &ApiError) -> Self {
+        let problem = error.problem();
+        let mut headers = vec![content_type("application/problem+json"), cache_control(NO_STORE)];
+        headers.extend(error.retry_after().map(|seconds| ("retry-after", seconds.to_string())));
+        headers.extend(error.www_authenticate().map(|challenge| ("www-authenticate", challenge.to_owned())));
+        // A problem consists of numbers and strings, which can always be written as JSON.
+        let body = serde_json::to_string(&problem).unwrap_or_default();
+        Self { status: problem.status, headers, body: Zeroizing::new(body) }
+    }
+}
+
+fn content_type(r#type: &str) -> (&'static str, String) {
+    ("content-type", r#type.to_owned())
+}
+
+fn cache_control(caching: &str) -> (&'static str, String) {
+    ("cache-control", caching.to_owned())
+}

@@ -1,0 +1,66 @@
+//! Checks whether a user has an email.
+
+use deserr::Deserr;
+use serde::Serialize;
+use shared::access::{Access, Action, Table};
+use shared::app::App;
+use shared::values::{Email, FieldErrors};
+
+use crate::http::{ApiError, Authentication, Endpoint, ErrorCode, Request, Response};
+
+/// The endpoint.
+pub const ENDPOINT: Endpoint = Endpoint {
+    name: "email-duplicate-check",
+    routes: &[("GET", "/api/v1/users/email/duplicate-check")],
+    authentication: Authentication::None,
+    own_errors: &[ErrorCode::RequestInvalid],
+    access: Access { tables: &[(Table::Users, &[Action::GetItem])], ..Access::NONE },
+    handle: |app, request| Box::pin(handle(app, request)),
+};
+
+/// The query.
+#[derive(Debug, Deserr)]
+#[deserr(error = FieldErrors)]
+pub struct EmailDuplicateCheckRequest {
+    /// The email.
+    email: Email,
+}
+
+/// The response.
+#[derive(Debug, Serialize)]
+pub struct EmailDuplicateCheckResponse {
+    /// Whether a user has the email.
+    is_duplicated: bool,
+}
+
+/// Returns whether a user has this email.
+///
+/// # Errors
+/// 422, or any [`shared::store::StoreError`].
+pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
+    let EmailDuplicateCheckRequest { email } = request.read(app.config.default_region)?;
+    Response::ok(&EmailDuplicateCheckResponse { is_duplicated: app.store.is_email_taken(&email).await? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_app::{TestApp, query_request};
+
+    #[tokio::test]
+    async fn an_email_is_taken_in_any_case() {
+        let app = TestApp::new();
+        let check = async |email| app.call(ENDPOINT, query_request(&[("email", email)])).await;
+        assert_eq!(check("minji@example.com").await.ok(), r#"{"is_duplicated":false}"#);
+        app.sign_up("minji@example.com", "01012345678").await;
+        assert_eq!(check("MINJI@example.COM").await.ok(), r#"{"is_duplicated":true}"#);
+        assert_eq!(check("other@example.com").await.ok(), r#"{"is_duplicated":false}"#);
+    }
+
+    #[tokio::test]
+    async fn an_invalid_email_is_rejected() {
+        let app = TestApp::new();
+        app.call(ENDPOINT, query_request(&[("email", "minji")])).await.assert_invalid(&["email"]);
+        app.call(ENDPOINT, query_request(&[])).await.assert_invalid(&["email"]);
+    }
+}

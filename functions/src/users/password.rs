@@ -1,0 +1,121 @@
+//! Resets the password of the user whose phone number an SMS session verified.
+//!
+//! The transaction that replaces the password consumes the SMS session.
+
+use deserr::Deserr;
+use serde::Serialize;
+use shared::access::{Access, Action, Table};
+use shared::app::App;
+use shared::values::{FieldError, FieldErrors, Password, Purpose, SmsSessionId};
+
+use crate::http::{ApiError, Authentication, Endpoint, ErrorCode, Request, Response};
+
+/// The endpoint.
+pub const ENDPOINT: Endpoint = Endpoint {
+    name: "password",
+    routes: &[("PUT", "/api/v1/users/password")],
+    authentication: Authentication::None,
+    own_errors: &[ErrorCode::RequestInvalid, ErrorCode::UserPhoneNotVerified, ErrorCode::UserNotFound],
+    access: Access {
+        tables: &[
+            (Table::SmsSessions, &[Action::GetItem, Action::DeleteItem]),
+            (Table::Users, &[Action::GetItem, Action::UpdateItem]),
+        ],
+        hashing: true,
+        ..Access::NONE
+    },
+    handle: |app, request| Box::pin(handle(app, request)),
+};
+
+/// The request.
+#[derive(Debug, Deserr)]
+#[deserr(error = FieldErrors)]
+pub struct PasswordRequest {
+    /// The id of the verified SMS session.
+    session_id: SmsSessionId,
+    /// The new password, which must not contain the user's email, phone number or name.
+    password: Password,
+}
+
+/// The response.
+#[derive(Debug, Serialize)]
+pub struct PasswordResponse {
+    /// Always true.
+    is_password_reset: bool,
+}
+
+/// Replaces the password and revokes all of the user's sessions.
+///
+/// # Errors
+/// 422; 401 if the SMS session is not verified for this purpose; 404 if the phone number has no account;
+/// or any [`shared::store::StoreError`].
+pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
+    let PasswordRequest { session_id, password } = request.read(app.config.default_region)?;
+
+    let (key, now) = (session_id.key(), app.clock.now());
+    let session = app.store.verified_sms_session(&key, now).await?;
+    let session = session.filter(|session| session.is_for(Purpose::PasswordReset)).ok_or(ApiError::PhoneNotVerified)?;
+    let account = app.store.account(&session.phone).await?.ok_or(ApiError::UserNotFound)?;
+    password
+        .check_not_personal(Some(&account.email.0), Some(&session.phone), Some(&account.name.0))
+        .map_err(|invalid| ApiError::InvalidFields(FieldErrors(vec![FieldError::new("password", invalid)])))?;
+
+    let hash = password.hash(app.config.bcrypt_cost)?;
+    if !app.store.reset_password(account.user_id, &hash, &session.phone, &key, now).await? {
+        return Err(ApiError::PhoneNotVerified);
+    }
+    Response::ok(&PasswordResponse { is_password_reset: true })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_app::{PASSWORD, Response, TestApp, json_request};
+
+    async fn reset(app: &TestApp, session: &str, password: &str) -> Response {
+        app.call(ENDPOINT, json_request(&format!(r#"{{"session_id":"{session}","password":"{password}"}}"#))).await
+    }
+
+    #[tokio::test]
+    async fn a_reset_replaces_the_password_and_consumes_the_sms_session() {
+        let app = TestApp::new();
+        app.sign_up("minji@example.com", "01012345678").await;
+        app.clock.advance(60);
+        let session = app.verified_sms_session("01012345678", Some("password_reset")).await;
+        assert_eq!(reset(&app, &session, "a newer horse battery").await.ok(), r#"{"is_password_reset":true}"#);
+        app.login("minji@example.com", "a newer horse battery").await.assert_status(200);
+        app.login("minji@example.com", PASSWORD).await.assert_error(401, "USER__NOT_MATCHED");
+        reset(&app, &session, "an even newer horse").await.assert_error(401, "USER__PHONE_NOT_VERIFIED");
+    }
+
+    #[tokio::test]
+    async fn a_phone_without_an_account_is_not_found() {
+        let app = TestApp::new();
+        let session = app.verified_sms_session("01012345678", None).await;
+        reset(&app, &session, "a newer horse battery").await.assert_error(404, "USER__NOT_FOUND");
+    }
+
+    #[tokio::test]
+    async fn an_unverified_sms_session_resets_nothing() {
+        let app = TestApp::new();
+        app.sign_up("minji@example.com", "01012345678").await;
+        app.clock.advance(60);
+        let (session, _) = app.send("01012345678", None).await;
+        reset(&app, &session, "a newer horse battery").await.assert_error(401, "USER__PHONE_NOT_VERIFIED");
+        reset(&app, "unknown", "a newer horse battery").await.assert_error(401, "USER__PHONE_NOT_VERIFIED");
+        app.login("minji@example.com", PASSWORD).await.assert_status(200);
+    }
+
+    #[tokio::test]
+    async fn an_invalid_password_is_rejected_and_leaves_the_sms_session_usable() {
+        let app = TestApp::new();
+        app.sign_up("minji@example.com", "01012345678").await;
+        app.clock.advance(60);
+        let session = app.verified_sms_session("01012345678", None).await;
+        for password in ["short", "password1", "hello Kim Minji", "minji@example.com", "010-1234-5678"] {
+            reset(&app, &session, password).await.assert_invalid(&["password"]);
+        }
+        app.call(ENDPOINT, json_request("{}")).await.assert_invalid(&["session_id", "password"]);
+        reset(&app, &session, "a newer horse battery").await.ok();
+    }
+}

@@ -1,0 +1,213 @@
+//! Creates a user.
+//!
+//! The SMS session must be verified for this phone number; the transaction that creates the user consumes
+//! it. A 409 leaves it usable.
+
+use deserr::Deserr;
+use shared::access::{Access, Action, KeyAccess, Table};
+use shared::app::App;
+use shared::store::{NewUser, Session, SignUpOutcome};
+use shared::tokens::Tokens;
+use shared::values::{
+    Email, FieldError, FieldErrors, InvalidField, Lenient, Name, Nickname, Password, Phone, Purpose, SmsSessionId,
+    UserId,
+};
+
+use crate::http::{ApiError, Authentication, Endpoint, ErrorCode, Request, Response, Rule};
+
+/// The endpoint. `singup` is the spelling of the first clients.
+pub const ENDPOINT: Endpoint = Endpoint {
+    name: "signup",
+    routes: &[("POST", "/api/v1/users/singup"), ("POST", "/api/v1/users/signup")],
+    authentication: Authentication::None,
+    own_errors: &[ErrorCode::RequestInvalid, ErrorCode::UserPhoneNotVerified, ErrorCode::UserAlreadyExist],
+    access: Access {
+        tables: &[
+            (Table::SmsSessions, &[Action::GetItem, Action::DeleteItem]),
+            (Table::Users, &[Action::PutItem]),
+            (Table::TokenFamilies, &[Action::PutItem]),
+        ],
+        keys: KeyAccess::Sign,
+        phone_metadata: true,
+        hashing: true,
+        ..Access::NONE
+    },
+    handle: |app, request| Box::pin(handle(app, request)),
+};
+
+/// The request.
+#[derive(Debug, Deserr)]
+#[deserr(error = FieldErrors)]
+pub struct SignupRequest {
+    /// The email, unique.
+    email: Email,
+    /// The nickname.
+    nickname: Nickname,
+    /// The phone number that the SMS session verified, unique.
+    phone: Phone,
+    /// The password, which must not contain the email, the phone number or the name.
+    password: Password,
+    /// The name.
+    name: Name,
+    /// The id of the verified SMS session.
+    session_id: SmsSessionId,
+}
+
+/// The response: the tokens of the new user's first session.
+pub type SignupResponse = Tokens;
+
+/// Rejects a password that contains the user's email, phone number or name.
+#[derive(Debug, Deserr)]
+#[deserr(error = FieldErrors)]
+struct ImpersonalPassword {
+    #[deserr(default)]
+    email: Lenient<Email>,
+    #[deserr(default)]
+    phone: Lenient<Phone>,
+    #[deserr(default)]
+    name: Lenient<Name>,
+    #[deserr(default)]
+    password: Lenient<Password>,
+}
+
+impl Rule for ImpersonalPassword {
+    fn check(&self) -> Option<FieldError> {
+        let (email, name) = (self.email.valid().map(Email::as_str), self.name.valid().map(Name::as_str));
+        let checked = self.password.valid()?.check_not_personal(email, self.phone.valid(), name);
+        checked.err().map(|invalid| FieldError::new("password", invalid))
+    }
+}
+
+/// Creates the user and returns the tokens of a first session.
+///
+/// # Errors
+/// 422; 401 if the SMS session is not verified for this phone number and purpose; 409 if the email or the
+/// phone number is taken; or any [`shared::store::StoreError`].
+pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
+    let issuer = request.issuer(app.config.token_issuer.as_deref())?;
+    let SignupRequest { email, nickname, phone, password, name, session_id } =
+        request.read_checked::<_, ImpersonalPassword>(app.config.default_region)?;
+
+    // Before the password is hashed, so that invalid requests cost no CPU. The transaction decides.
+    let (key, now) = (session_id.key(), app.clock.now());
+    let sms_session = app.store.verified_sms_session(&key, now).await?;
+    if !sms_session.is_some_and(|session| session.is_for(Purpose::Signup) && session.phone == phone) {
+        return Err(ApiError::PhoneNotVerified);
+    }
+
+    let id = UserId::new(app.clock.now_millis());
+    let user = NewUser { id, name, nickname, email, phone, password_hash: password.hash(app.config.bcrypt_cost)? };
+    // Before the user is created, so that a failure here leaves none.
+    let session = Session::new(id, 0, app.config.tokens.lifetime, now);
+    let tokens: SignupResponse = app.keyring.issue(&session, &issuer, &app.config.tokens, now).await?;
+    match app.store.sign_up(&user, &session, &key, now).await? {
+        SignUpOutcome::Created => Response::created(&tokens),
+        SignUpOutcome::NotVerified => Err(ApiError::PhoneNotVerified),
+        SignUpOutcome::Taken { email, phone } => {
+            let taken = |field| FieldError::new(field, InvalidField("is taken"));
+            let fields = [email.then(|| taken("email")), phone.then(|| taken("phone"))];
+            Err(ApiError::AlreadyExists(FieldErrors(fields.into_iter().flatten().collect())))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_app::{TestApp, json_request};
+
+    #[tokio::test]
+    async fn sign_up_creates_a_user_and_consumes_the_sms_session() {
+        let app = TestApp::new();
+        let session = app.verified_sms_session("01012345678", None).await;
+        let response =
+            app.call(ENDPOINT, TestApp::signup_request("Minji@example.com", "010-1234-5678", &session)).await;
+        response.assert_status(201);
+        let profile = app.profile(&response.field("access_token")).await;
+        assert_eq!(
+            profile.ok(),
+            r#"{"name":"Kim Minji","email":"Minji@example.com","phone":"+821012345678","nickname":"minji"}"#
+        );
+        app.call(ENDPOINT, TestApp::signup_request("other@example.com", "01012345678", &session))
+            .await
+            .assert_error(401, "USER__PHONE_NOT_VERIFIED");
+    }
+
+    #[tokio::test]
+    async fn a_409_names_the_taken_fields_and_leaves_the_sms_session_usable() {
+        let app = TestApp::new();
+        app.sign_up("minji@example.com", "01012345678").await;
+
+        let session = app.verified_sms_session("01087654321", Some("signup")).await;
+        let response = app.call(ENDPOINT, TestApp::signup_request("MINJI@example.com", "01087654321", &session)).await;
+        response.assert_error(409, "USER__ALREADY_EXIST").assert_fields(&["email"]);
+        app.call(ENDPOINT, TestApp::signup_request("other@example.com", "01087654321", &session))
+            .await
+            .assert_status(201);
+
+        app.clock.advance(60);
+        let session = app.verified_sms_session("01012345678", None).await;
+        let response = app.call(ENDPOINT, TestApp::signup_request("minji@example.com", "01012345678", &session)).await;
+        response.assert_error(409, "USER__ALREADY_EXIST").assert_fields(&["email", "phone"]);
+    }
+
+    #[tokio::test]
+    async fn the_sms_session_must_be_verified_for_this_phone_and_not_expired() {
+        let app = TestApp::new();
+        let not_verified = |session: String| {
+            let app = &app;
+            async move {
+                let response =
+                    app.call(ENDPOINT, TestApp::signup_request("minji@example.com", "01012345678", &session)).await;
+                response.assert_error(401, "USER__PHONE_NOT_VERIFIED");
+            }
+        };
+        not_verified("unknown".to_owned()).await;
+        not_verified(app.send("01012345678", None).await.0).await;
+        not_verified(app.verified_sms_session("01087654321", None).await).await;
+        app.clock.advance(60);
+        let session = app.verified_sms_session("01012345678", None).await;
+        app.clock.advance(600);
+        not_verified(session).await;
+    }
+
+    #[tokio::test]
+    async fn all_invalid_fields_are_reported_together() {
+        let app = TestApp::new();
+        app.call(ENDPOINT, json_request("{}")).await.assert_invalid(&[
+            "email",
+            "nickname",
+            "phone",
+            "password",
+            "name",
+            "session_id",
+        ]);
+        let body = r#"{"email":"minji","nickname":"","phone":"12","password":"short","name":"\u0000","session_id":""}"#;
+        app.call(ENDPOINT, json_request(body)).await.assert_invalid(&[
+            "email",
+            "nickname",
+            "phone",
+            "password",
+            "name",
+            "session_id",
+        ]);
+        let body = r#"{"email":"minji@example.com","nickname":"","phone":"01012345678","password":"hello Kim Minji","name":"Kim Minji","session_id":"x"}"#;
+        app.call(ENDPOINT, json_request(body)).await.assert_invalid(&["nickname", "password"]);
+        for password in ["password1", "minji@example.com", "010-1234-5678"] {
+            let body = format!(
+                r#"{{"email":"minji@example.com","nickname":"m","phone":"01012345678","password":"{password}","name":"K","session_id":"x"}}"#
+            );
+            app.call(ENDPOINT, json_request(&body)).await.assert_invalid(&["password"]);
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_hashed_without_a_verified_sms_session() {
+        // bcrypt has no such cost: hashing would fail.
+        let mut app = TestApp::new();
+        app.inner.config.bcrypt_cost = 0;
+        app.call(ENDPOINT, TestApp::signup_request("minji@example.com", "01012345678", "unknown"))
+            .await
+            .assert_error(401, "USER__PHONE_NOT_VERIFIED");
+    }
+}

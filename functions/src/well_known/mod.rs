@@ -1,0 +1,4 @@
+//! The documents with which other services verify the tokens.
+
+pub mod jwks;
+pub mod openid_configuration;

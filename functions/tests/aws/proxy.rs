@@ -1,0 +1,84 @@
+//! A proxy between the store and DynamoDB Local, which injects faults, and a fake SNS.
+
+use std::collections::HashMap;
+use std::net::TcpStream;
+
+use shared::aws::{SnsSms, sdk_config};
+
+use crate::guarantees::config;
+use crate::http::{header, read_request, respond, serve};
+use crate::services::url;
+
+/// The behavior of the proxy in one call.
+#[derive(Clone, Copy)]
+pub(crate) enum Fault {
+    /// Forwards the call.
+    None,
+    /// Rejects the call because of its rate.
+    Throttle,
+    /// Cancels the transaction because of a conflict with another one.
+    Conflict,
+    /// Forwards the call and drops the response.
+    LoseResponse,
+    /// Does not respond.
+    Hang,
+    /// Responds like a load balancer: 503 without a body.
+    Unavailable,
+}
+
+/// Returns the behavior of a proxy with `fault` in the first call of each operation.
+pub(crate) fn first_call(fault: Fault) -> impl Fn(&str, usize) -> Fault {
+    move |_, nth| if nth == 1 { fault } else { Fault::None }
+}
+
+/// Returns the behavior of a proxy with `fault` in every call.
+pub(crate) fn every_call(fault: Fault) -> impl Fn(&str, usize) -> Fault {
+    move |_, _| fault
+}
+
+/// Starts a proxy to DynamoDB Local and returns its URL. `fault` receives the name of the operation and
+/// how many times the operation was called, this call included.
+pub(crate) fn proxy(fault: impl Fn(&str, usize) -> Fault + Send + 'static) -> String {
+    let upstream = url("DYNAMODB_LOCAL_URL");
+    let mut calls = HashMap::<String, usize>::new();
+    serve(move |mut client| {
+        let (head, body) = read_request(&mut client);
+        let operation = header(&head, "x-amz-target").rsplit('.').next().unwrap().to_owned();
+        let nth = calls.entry(operation.clone()).or_default();
+        *nth += 1;
+        match fault(&operation, *nth) {
+            Fault::None => forward(&upstream, &head, &body, Some(client)),
+            Fault::LoseResponse => forward(&upstream, &head, &body, None),
+            Fault::Throttle => respond(client, 400, br#"{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException","message":"slow down"}"#),
+            Fault::Conflict => respond(
+                client,
+                400,
+                br#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","message":"cancelled","CancellationReasons":[{"Code":"None"},{"Code":"TransactionConflict"}]}"#,
+            ),
+            Fault::Unavailable => respond(client, 503, b""),
+            // The connection stays open until the test ends.
+            Fault::Hang => std::mem::forget(client),
+        }
+    })
+}
+
+fn forward(upstream: &str, head: &str, body: &[u8], client: Option<TcpStream>) {
+    let mut request = ureq::post(upstream);
+    for name in ["x-amz-target", "content-type", "authorization"] {
+        request = request.header(name, header(head, name));
+    }
+    let mut response = request.config().http_status_as_error(false).build().send(body).unwrap();
+    let (status, body) = (response.status().as_u16(), response.body_mut().read_to_vec().unwrap());
+    if let Some(client) = client {
+        respond(client, status, &body);
+    }
+}
+
+/// Returns an SMS provider on a fake SNS that rejects the phone number and repeats it in its message.
+pub(crate) fn rejecting_sns() -> SnsSms {
+    let url = serve(|mut client| {
+        read_request(&mut client);
+        respond(client, 400, b"<ErrorResponse><Error><Type>Sender</Type><Code>InvalidParameter</Code><Message>+821012345678 is not valid</Message></Error><RequestId>1</RequestId></ErrorResponse>");
+    });
+    SnsSms::new(&sdk_config().unwrap().into_builder().endpoint_url(url).build(), config().sms)
+}

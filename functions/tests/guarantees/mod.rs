@@ -1,0 +1,276 @@
+//! The guarantees of the store, one file for each resource. A backend tests them all with [`guarantees!`].
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot continue fails"
+)]
+
+pub(crate) mod sessions;
+pub(crate) mod sms_sessions;
+pub(crate) mod users;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use shared::config::Config;
+use shared::limits::RateLimit;
+use shared::store::{
+    AttemptLimits, AttemptOutcome, LoginIdentifier, NewUser, OpenOutcome, RefreshOutcome, Session, SessionLifetime,
+    SignUpOutcome, SmsSession, Store, StoreError,
+};
+use shared::values::{
+    AuthCode, Email, Field, PasswordHash, Phone, Purpose, Region, SmsSessionId, SmsSessionKey, UserId,
+};
+
+/// A time in the far future, so that the TTL of a database deletes nothing that a test has let expire.
+pub(crate) const NOW: i64 = 4_000_000_000;
+const DAY: i64 = 24 * 60 * 60;
+/// The number of concurrent calls in a race.
+const CALLS: usize = 100;
+
+/// Tests every guarantee on the stores that `$open` creates.
+macro_rules! guarantees {
+    ($open:path) => {
+        guarantees! { $open:
+            sms_sessions {
+                sends_to_one_phone_are_a_minute_apart,
+                sends_to_one_phone_are_limited_per_hour_and_per_day,
+                rate_limited_send_opens_no_session,
+                concurrent_sends_to_one_phone_open_one_session,
+                cancelling_a_send_refunds_it,
+                cancelling_a_send_restores_the_limits_per_hour_and_per_day,
+                cancelling_a_session_that_is_not_open_refunds_nothing,
+                largest_configurable_limits_are_enforced,
+                recorded_attempt_returns_the_purpose_and_mac_of_its_session,
+                expired_sms_session_is_not_found_before_it_is_deleted,
+                concurrent_guesses_are_limited_to_five,
+                resending_a_code_does_not_reset_the_limit_of_attempts_per_phone,
+                concurrent_guesses_in_many_sessions_are_limited_per_phone,
+                attempt_for_another_phone_counts_on_the_session_only,
+                successful_attempt_is_refunded,
+                sms_session_is_verified_until_it_expires,
+                unknown_sms_session_is_not_verified,
+            }
+            users {
+                email_and_phone_are_taken_after_sign_up,
+                sign_up_creates_the_user_and_consumes_the_sms_session,
+                sign_up_requires_an_sms_session_verified_for_its_phone_and_purpose,
+                sign_up_with_a_taken_email_or_phone_changes_nothing,
+                concurrent_sign_ups_with_one_sms_session_create_one_user,
+                concurrent_sign_ups_with_one_email_create_one_user,
+                reset_replaces_the_password_and_consumes_the_sms_session,
+                reset_requires_a_user_and_an_sms_session_verified_for_its_phone_and_purpose,
+                concurrent_resets_with_one_sms_session_succeed_once,
+            }
+            sessions {
+                refresh_advances_by_one_generation,
+                retry_within_reuse_interval_returns_the_same_generation,
+                reusing_a_refresh_token_revokes_its_session,
+                concurrent_refreshes_with_one_token_return_one_generation,
+                concurrent_refreshes_with_a_used_token_are_rejected,
+                expired_session_is_revoked_before_it_is_deleted,
+                revoking_a_session_revokes_no_other,
+                revoking_all_sessions_increments_the_token_version_once,
+                reset_revokes_all_sessions_and_increments_the_token_version,
+                session_of_an_unknown_user_is_revoked,
+                concurrent_refreshes_do_not_survive_a_reset,
+            }
+        }
+    };
+    ($open:path: $($resource:ident { $($guarantee:ident,)* })*) => {
+        $(
+            mod $resource {
+                $(
+                    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                    async fn $guarantee() {
+                        crate::guarantees::$resource::$guarantee($open().await).await;
+                    }
+                )*
+            }
+        )*
+    };
+}
+pub(crate) use guarantees;
+
+/// A new, empty store, and the folder that contains it, if any.
+pub(crate) struct TestStore {
+    /// Several connections to the store, as functions have.
+    pub(crate) connections: Vec<Arc<dyn Store>>,
+    pub(crate) _folder: Option<tempfile::TempDir>,
+}
+
+impl TestStore {
+    fn connection(&self) -> &dyn Store {
+        &*self.connections[0]
+    }
+
+    /// Runs many concurrent calls, spread over the connections. Retries those that find the store busy,
+    /// as a client would.
+    async fn race<T, F>(&self, call: impl Fn(Arc<dyn Store>, usize) -> F) -> Vec<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let mut results: Vec<Option<T>> = (0..CALLS).map(|_| None).collect();
+        for _ in 0..50 {
+            let tasks: Vec<_> = (0..CALLS)
+                .filter(|&n| results[n].is_none())
+                .map(|n| (n, tokio::spawn(call(self.connections[n % self.connections.len()].clone(), n))))
+                .collect();
+            for (n, task) in tasks {
+                match task.await.unwrap() {
+                    Ok(result) => results[n] = Some(result),
+                    Err(StoreError::Busy(_)) => {}
+                    Err(failed) => panic!("{failed}"),
+                }
+            }
+        }
+        results.into_iter().map(|result| result.expect("the store was busy fifty times")).collect()
+    }
+}
+
+// ---- Values and settings ----
+
+pub(crate) fn parse<T: Field>(text: &str) -> T {
+    T::parse(text).unwrap_or_else(|invalid| panic!("{text} {}", invalid.0))
+}
+
+pub(crate) fn phone(n: usize) -> Phone {
+    Phone::parse(&format!("010{}", 20_000_000 + n), Region::KR).unwrap()
+}
+
+/// Returns the default configuration.
+pub(crate) fn config() -> Config {
+    Config::from_variables(&|_| None).unwrap()
+}
+
+pub(crate) fn send_limit() -> RateLimit {
+    config().send_limit()
+}
+
+pub(crate) fn attempt_limits() -> AttemptLimits {
+    config().attempt_limits()
+}
+
+fn session_lifetime() -> SessionLifetime {
+    config().tokens.lifetime
+}
+
+// ---- SMS sessions ----
+
+/// Returns an SMS session that is not open yet.
+pub(crate) fn sms_session(phone: Phone, purpose: Option<Purpose>, now: i64) -> SmsSession {
+    sms_session_with(&SmsSessionId::random(), &AuthCode::random(), phone, purpose, now)
+}
+
+fn sms_session_with(
+    id: &SmsSessionId,
+    code: &AuthCode,
+    phone: Phone,
+    purpose: Option<Purpose>,
+    now: i64,
+) -> SmsSession {
+    let expires_at = now + 2 * config().code_seconds;
+    SmsSession { key: id.key(), code_mac: id.code_mac(&phone, purpose, code), phone, purpose, sent_at: now, expires_at }
+}
+
+async fn open(store: &dyn Store, session: &SmsSession, now: i64) -> OpenOutcome {
+    store.open_sms_session(session, &send_limit(), now).await.unwrap()
+}
+
+/// Opens an SMS session.
+async fn opened(store: &dyn Store, phone: Phone, purpose: Option<Purpose>, now: i64) -> SmsSession {
+    let session = sms_session(phone, purpose, now);
+    assert_eq!(open(store, &session, now).await, OpenOutcome::Opened);
+    session
+}
+
+/// Opens an SMS session and verifies it.
+pub(crate) async fn verified(store: &dyn Store, phone: Phone, purpose: Option<Purpose>, now: i64) -> SmsSession {
+    let session = opened(store, phone, purpose, now).await;
+    let outcome = store.record_attempt(&session.key, &session.phone, &attempt_limits(), now).await.unwrap();
+    assert!(matches!(outcome, AttemptOutcome::Recorded { .. }));
+    assert!(mark_verified(store, &session, now).await);
+    session
+}
+
+async fn mark_verified(store: &dyn Store, session: &SmsSession, now: i64) -> bool {
+    let until = now + config().verified_seconds;
+    store.mark_verified(&session.key, &session.phone, until, &attempt_limits().per_phone, now).await.unwrap()
+}
+
+// ---- Users ----
+
+/// Returns a user who has not signed up yet.
+pub(crate) fn user(email: &str, phone: Phone) -> NewUser {
+    NewUser {
+        id: UserId::new(NOW * 1000),
+        name: parse("Kim Minji"),
+        nickname: parse("minji"),
+        email: parse(email),
+        phone,
+        password_hash: PasswordHash::from_stored("the first hash".to_owned()),
+    }
+}
+
+/// Verifies a phone number and signs up with it.
+async fn signed_up(store: &dyn Store, email: &str, phone: Phone, now: i64) -> NewUser {
+    let sms_session = verified(store, phone.clone(), None, now).await;
+    let user = user(email, phone);
+    assert_eq!(sign_up(store, &user, &sms_session.key, now).await.unwrap(), SignUpOutcome::Created);
+    user
+}
+
+/// Signs up, and starts a session that no test uses.
+pub(crate) async fn sign_up(
+    store: &dyn Store,
+    user: &NewUser,
+    key: &SmsSessionKey,
+    now: i64,
+) -> Result<SignUpOutcome, StoreError> {
+    store.sign_up(user, &new_session(user.id, now), key, now).await
+}
+
+async fn password_hash_of(store: &dyn Store, phone: &Phone) -> String {
+    let credentials = store.credentials(&LoginIdentifier::Phone(phone.clone())).await.unwrap().unwrap();
+    credentials.password_hash.as_str().to_owned()
+}
+
+async fn token_version_of(store: &dyn Store, user_id: UserId) -> u32 {
+    store.profile(user_id).await.unwrap().unwrap().token_version
+}
+
+// ---- Sessions ----
+
+/// Returns the first session of a user.
+fn new_session(user_id: UserId, now: i64) -> Session {
+    Session::new(user_id, 0, session_lifetime(), now)
+}
+
+/// Signs up. Returns the session of the new user.
+pub(crate) async fn logged_in(store: &dyn Store) -> Session {
+    let sms_session = verified(store, phone(1), None, NOW).await;
+    let user = user("minji@example.com", phone(1));
+    let session = new_session(user.id, NOW);
+    assert_eq!(store.sign_up(&user, &session, &sms_session.key, NOW).await.unwrap(), SignUpOutcome::Created);
+    session
+}
+
+/// Starts another session of a user.
+async fn logged_in_again(store: &dyn Store, user_id: UserId, now: i64) -> Session {
+    let session = Session::new(user_id, token_version_of(store, user_id).await, session_lifetime(), now);
+    store.start_session(&session).await.unwrap();
+    session
+}
+
+/// Returns the next generation of a session.
+pub(crate) fn next(session: Session, now: i64) -> Session {
+    session.next(session_lifetime(), now)
+}
+
+pub(crate) async fn refresh(store: &dyn Store, session: Session, now: i64) -> RefreshOutcome {
+    store.refresh_session(&next(session, now), now).await.unwrap()
+}

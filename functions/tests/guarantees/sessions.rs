@@ -1,0 +1,177 @@
+//! The guarantees of sessions.
+
+use shared::store::RefreshOutcome::{Refreshed, ReuseDetected, Revoked};
+use shared::store::sessions::REUSE_INTERVAL_SECONDS;
+
+use super::*;
+
+pub(crate) async fn refresh_advances_by_one_generation(test: TestStore) {
+    let store = test.connection();
+    let mut session = logged_in(store).await;
+    for day in 1..=5 {
+        assert_eq!(refresh(store, session, NOW + day * DAY).await, Refreshed);
+        session = next(session, NOW + day * DAY);
+    }
+    let skipping_one = next(session, NOW + 6 * DAY);
+    assert_eq!(refresh(store, skipping_one, NOW + 6 * DAY).await, ReuseDetected);
+}
+
+pub(crate) async fn retry_within_reuse_interval_returns_the_same_generation(test: TestStore) {
+    let store = test.connection();
+    let first = logged_in(store).await;
+    assert_eq!(refresh(store, first, NOW + 100).await, Refreshed);
+    for now in [NOW + 100, NOW + 101, NOW + 100 + REUSE_INTERVAL_SECONDS] {
+        assert_eq!(refresh(store, first, now).await, Refreshed);
+    }
+    // A retry neither advances the session nor extends the interval.
+    let second = next(first, NOW + 100);
+    assert_eq!(refresh(store, second, NOW + 131).await, Refreshed);
+    assert_eq!(refresh(store, second, NOW + 131).await, Refreshed);
+    assert_eq!(refresh(store, first, NOW + 131).await, ReuseDetected, "only the latest predecessor is accepted");
+}
+
+pub(crate) async fn reusing_a_refresh_token_revokes_its_session(test: TestStore) {
+    let store = test.connection();
+    let first = logged_in(store).await;
+    let other = logged_in_again(store, first.user_id, NOW).await;
+    assert_eq!(refresh(store, first, NOW + 100).await, Refreshed);
+    let second = next(first, NOW + 100);
+    let late = NOW + 101 + REUSE_INTERVAL_SECONDS;
+    assert_eq!(refresh(store, first, late).await, ReuseDetected);
+    for revoked in [first, second] {
+        assert_eq!(refresh(store, revoked, late).await, Revoked);
+    }
+    assert_eq!(refresh(store, other, late).await, Refreshed);
+}
+
+pub(crate) async fn concurrent_refreshes_with_one_token_return_one_generation(test: TestStore) {
+    let store = test.connection();
+    let first = logged_in(store).await;
+    let second = next(first, NOW + 100);
+    let outcomes = test.race(|store, _| async move { store.refresh_session(&second, NOW + 100).await }).await;
+    assert!(outcomes.iter().all(|&outcome| outcome == Refreshed));
+    // The second generation is the latest, so that the third follows.
+    assert_eq!(refresh(store, second, NOW + 200).await, Refreshed);
+    assert_eq!(refresh(store, first, NOW + 200).await, ReuseDetected);
+}
+
+pub(crate) async fn concurrent_refreshes_with_a_used_token_are_rejected(test: TestStore) {
+    let store = test.connection();
+    let first = logged_in(store).await;
+    assert_eq!(refresh(store, first, NOW).await, Refreshed);
+    let late = NOW + REUSE_INTERVAL_SECONDS + 1;
+    let outcomes = test.race(|store, _| async move { store.refresh_session(&next(first, late), late).await }).await;
+    assert!(outcomes.iter().all(|&outcome| outcome != Refreshed));
+    assert!(outcomes.contains(&ReuseDetected));
+    assert_eq!(refresh(store, next(first, NOW), late).await, Revoked);
+}
+
+pub(crate) async fn expired_session_is_revoked_before_it_is_deleted(test: TestStore) {
+    let store = test.connection();
+    let first = logged_in(store).await;
+    let other = logged_in_again(store, first.user_id, NOW).await;
+    let third = logged_in_again(store, first.user_id, NOW).await;
+    assert_eq!(refresh(store, first, first.expires_at).await, Revoked);
+    assert_eq!(refresh(store, other, other.expires_at - 1).await, Refreshed);
+    let second = next(other, other.expires_at - 1);
+    assert!(second.expires_at > other.expires_at, "a refresh extends the session");
+    assert_eq!(refresh(store, second, second.expires_at).await, Revoked);
+    // The reuse interval does not outlast the session.
+    let short = Session { expires_at: NOW + 110, ..next(third, NOW + 100) };
+    assert_eq!(store.refresh_session(&short, NOW + 100).await.unwrap(), Refreshed);
+    assert_eq!(store.refresh_session(&short, NOW + 109).await.unwrap(), Refreshed);
+    assert_eq!(store.refresh_session(&short, NOW + 110).await.unwrap(), Revoked);
+}
+
+pub(crate) async fn revoking_a_session_revokes_no_other(test: TestStore) {
+    let store = test.connection();
+    let session = logged_in(store).await;
+    let other = logged_in_again(store, session.user_id, NOW).await;
+    for _ in 0..2 {
+        store.revoke_session(&session).await.unwrap();
+        assert_eq!(refresh(store, session, NOW).await, Revoked);
+    }
+    assert_eq!(refresh(store, other, NOW).await, Refreshed);
+    assert_eq!(token_version_of(store, session.user_id).await, 0);
+}
+
+pub(crate) async fn revoking_all_sessions_increments_the_token_version_once(test: TestStore) {
+    let store = test.connection();
+    let mut session = logged_in(store).await;
+    for token_version in 1..=3 {
+        let other = logged_in_again(store, session.user_id, NOW).await;
+        for revoked in [session, other] {
+            store.revoke_all_sessions(&revoked).await.unwrap();
+            assert_eq!(token_version_of(store, session.user_id).await, token_version);
+        }
+        let credentials = store.credentials(&LoginIdentifier::Phone(phone(1))).await.unwrap().unwrap();
+        assert_eq!(credentials.token_version, token_version);
+        for revoked in [session, other] {
+            assert_eq!(refresh(store, revoked, NOW).await, Revoked);
+        }
+        session = logged_in_again(store, session.user_id, NOW).await;
+        assert_eq!(refresh(store, session, NOW).await, Refreshed);
+    }
+}
+
+pub(crate) async fn reset_revokes_all_sessions_and_increments_the_token_version(test: TestStore) {
+    let store = test.connection();
+    let session = logged_in(store).await;
+    let user_id = session.user_id;
+    let other = logged_in_again(store, user_id, NOW).await;
+    for round in 1..=2 {
+        let now = NOW + 60 * i64::from(round);
+        let key = verified(store, phone(1), None, now).await.key;
+        let hash = PasswordHash::from_stored(format!("hash {round}"));
+        assert!(store.reset_password(user_id, &hash, &phone(1), &key, now).await.unwrap());
+        assert_eq!(token_version_of(store, user_id).await, round);
+        // A rejected reset does not increment the token version.
+        assert!(!store.reset_password(user_id, &hash, &phone(1), &key, now).await.unwrap());
+        assert_eq!(token_version_of(store, user_id).await, round);
+    }
+    let now = NOW + 120;
+    for revoked in [session, other] {
+        assert_eq!(refresh(store, revoked, now).await, Revoked);
+    }
+    // A login that read the credentials before the reset starts a session that is already revoked.
+    let late = Session::new(user_id, 1, session_lifetime(), now);
+    store.start_session(&late).await.unwrap();
+    assert_eq!(refresh(store, late, now).await, Revoked);
+    let new = logged_in_again(store, user_id, now).await;
+    assert_eq!(refresh(store, new, now).await, Refreshed);
+}
+
+pub(crate) async fn session_of_an_unknown_user_is_revoked(test: TestStore) {
+    let store = test.connection();
+    let unknown = new_session(UserId::new(NOW), NOW);
+    store.start_session(&unknown).await.unwrap();
+    assert_eq!(refresh(store, unknown, NOW).await, Revoked);
+    store.revoke_all_sessions(&unknown).await.unwrap();
+    assert!(store.profile(unknown.user_id).await.unwrap().is_none());
+    let user_id = logged_in(store).await.user_id;
+    let not_started = new_session(user_id, NOW);
+    assert_eq!(refresh(store, not_started, NOW).await, Revoked);
+    store.revoke_session(&not_started).await.unwrap();
+}
+
+pub(crate) async fn concurrent_refreshes_do_not_survive_a_reset(test: TestStore) {
+    let store = test.connection();
+    let (first, now) = (logged_in(store).await, NOW + 60);
+    let key = verified(store, phone(1), None, now).await.key;
+    let resets = test
+        .race(|store, n| {
+            let (key, hash) = (key.clone(), PasswordHash::from_stored("the second hash".to_owned()));
+            async move {
+                if n == CALLS / 2 {
+                    store.reset_password(first.user_id, &hash, &phone(1), &key, now).await
+                } else {
+                    store.refresh_session(&next(first, now), now).await.map(|_| false)
+                }
+            }
+        })
+        .await;
+    assert_eq!(resets.iter().filter(|&&was_reset| was_reset).count(), 1);
+    for session in [first, next(first, now)] {
+        assert_eq!(refresh(store, session, now).await, Revoked);
+    }
+}

@@ -1,0 +1,86 @@
+//! The routes and the bins.
+
+use std::collections::BTreeSet;
+
+use functions::ENDPOINTS;
+use functions::http::ErrorCode;
+use functions::jobs::JOBS;
+
+use crate::files::{Routes, endpoints, functions, names, template, text};
+
+/// The endpoint that only local runs have.
+const LOCAL_ONLY: &str = "local-outbox";
+
+#[test]
+fn router_template_and_bins_are_the_endpoints_and_jobs() {
+    let manifest: toml::Table = text("Cargo.toml").parse().unwrap();
+    let mut router = Routes::new();
+    for (path, targets) in manifest["workspace"]["metadata"]["lambda"]["watch"]["router"].as_table().unwrap() {
+        for target in targets.as_array().unwrap() {
+            let (method, function) = (target["method"].as_str().unwrap(), target["function"].as_str().unwrap());
+            router.entry(function.to_owned()).or_default().insert(format!("{method} {path}"));
+        }
+    }
+    assert_eq!(router.remove(LOCAL_ONLY).map(|routes| routes.len()), Some(1));
+    assert_eq!(router, endpoints(), "the router in Cargo.toml (left) and ENDPOINTS (right)");
+
+    let mut deployed = Routes::new();
+    for function in functions(&template()) {
+        let (id, bin) = (function.id, function.bin);
+        assert_eq!(function.properties["FunctionName"], format!("${{AWS::StackName}}-{bin}"), "{id}");
+        let routes = deployed.entry(bin).or_default();
+        for event in function.properties["Events"].as_object().into_iter().flat_map(|events| events.values()) {
+            let event = &event["Properties"];
+            routes.insert(format!("{} {}", event["Method"].as_str().unwrap(), event["Path"].as_str().unwrap()));
+        }
+    }
+    for job in JOBS {
+        assert_eq!(deployed.remove(job.name), Some(BTreeSet::new()), "{}", job.name);
+    }
+    assert_eq!(deployed, endpoints(), "the functions in template.yaml (left) and ENDPOINTS (right)");
+
+    let mut bins = names("functions/src/bin", "rs");
+    assert!(bins.remove(LOCAL_ONLY));
+    for job in JOBS {
+        assert!(bins.remove(job.name), "{}", job.name);
+        let (main, module) = (text(&format!("functions/src/bin/{}.rs", job.name)), job.name.replace('-', "_"));
+        assert!(main.contains(&format!("functions::jobs::{module}::")), "{} runs another job", job.name);
+        assert!(main.contains("functions::lambda::serve_job(JOB,"), "{}", job.name);
+    }
+    assert_eq!(bins, endpoints().into_keys().collect(), "the bins (left) and ENDPOINTS (right)");
+}
+
+#[test]
+fn each_bin_serves_the_endpoint_of_its_name() {
+    for endpoint in ENDPOINTS {
+        let main = text(&format!("functions/src/bin/{}.rs", endpoint.name));
+        let serve = main.split_once("functions::lambda::serve(functions::").unwrap().1;
+        let module = serve.split_once("::ENDPOINT)").unwrap().0.replace("::", "/");
+        let source = text(&format!("functions/src/{module}.rs"));
+        assert!(source.contains(&format!("name: \"{}\"", endpoint.name)), "{} serves {module}", endpoint.name);
+    }
+}
+
+#[test]
+fn each_function_has_an_event() {
+    let bins: BTreeSet<String> = functions(&template()).into_iter().map(|function| function.bin).collect();
+    assert_eq!(names("local/events", "json"), bins);
+}
+
+#[test]
+fn the_readme_names_each_route_and_each_error_code() {
+    let readme = text("README.md");
+    for route in endpoints().into_values().flatten() {
+        let (method, path) = route.split_once(' ').unwrap();
+        let path = path.trim_start_matches("/api/v1/users");
+        assert!(readme.lines().any(|line| line.contains(method) && line.contains(path)), "{route}");
+    }
+    let codes: BTreeSet<&str> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+    assert_eq!(codes.len(), ErrorCode::ALL.len());
+    for code in ErrorCode::ALL {
+        assert!(readme.contains(&format!("| {} | `{}` |", code.status(), code.as_str())), "{code:?}");
+    }
+    let declared: BTreeSet<&str> =
+        ENDPOINTS.iter().flat_map(|endpoint| endpoint.errors()).map(ErrorCode::as_str).collect();
+    assert_eq!(declared, codes, "the errors of all endpoints (left) and all error codes (right)");
+}

@@ -1,0 +1,116 @@
+//! The table of settings, the parameters of the template and the table in the documentation.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value as Json;
+use shared::config::{Accepts, Config, SETTINGS, Setting};
+
+use crate::files::{functions, template, text};
+
+/// Returns the variables that parameters of the template set, and their parameters.
+fn variables(template: &Json) -> BTreeMap<String, String> {
+    let variables = |properties: &Json| properties["Environment"]["Variables"].as_object().cloned().unwrap_or_default();
+    let globals = variables(&template["Globals"]["Function"]);
+    let own = functions(template).into_iter().flat_map(|function| variables(&function.properties));
+    let parameter = |value: &Json| match value {
+        // !If: with the parameter in the second value, and without it in the third.
+        Json::Array(alternative) => alternative[1].as_str().unwrap().split(['{', '}']).nth(1).unwrap().to_owned(),
+        value => value.as_str().unwrap().to_owned(),
+    };
+    let all = globals.into_iter().chain(own).map(|(variable, value)| (variable, parameter(&value)));
+    // The others name resources of the template.
+    all.filter(|(_, parameter)| template["Parameters"].get(parameter).is_some()).collect()
+}
+
+/// Returns a parameter's default as text.
+fn default(parameter: &Json) -> String {
+    parameter["Default"].as_str().map_or_else(|| parameter["Default"].to_string(), str::to_owned)
+}
+
+/// Whether the parameter sets the variable to its own value, so that both mean the same.
+fn is_same(setting: &Setting) -> bool {
+    setting.variable.replace('_', "").eq_ignore_ascii_case(setting.parameter)
+}
+
+#[test]
+fn the_template_has_each_setting_with_its_default_bounds_and_text() {
+    let template = template();
+    let settings = SETTINGS.iter().map(|setting| (setting.variable.to_owned(), setting.parameter.to_owned()));
+    assert_eq!(variables(&template), settings.collect(), "the template (left) and SETTINGS (right)");
+
+    for setting in SETTINGS {
+        let parameter = &template["Parameters"][setting.parameter];
+        assert_eq!(default(parameter), setting.default, "{}", setting.variable);
+        if is_same(setting) {
+            assert_eq!(parameter["Description"], setting.text, "{}", setting.variable);
+        }
+        if let Accepts::Number(min, max) = setting.accepts {
+            let bounds = (parameter["Type"].as_str(), parameter["MinValue"].as_i64(), parameter["MaxValue"].as_i64());
+            assert_eq!(bounds, (Some("Number"), Some(min), Some(max)), "{}", setting.variable);
+        } else {
+            assert_eq!(parameter["Type"], "String", "{}", setting.variable);
+        }
+    }
+    let different: Vec<_> = SETTINGS.iter().filter(|setting| !is_same(setting)).map(|found| found.variable).collect();
+    assert_eq!(different, ["TOKEN_ISSUER"], "whose parameter is the domain");
+}
+
+#[test]
+fn the_bounds_are_those_of_the_code() {
+    let parse = |variable: &str, value: &str| {
+        Config::from_variables(&|name| (name == variable).then(|| value.to_owned())).is_ok()
+    };
+    let mut numbers = 0;
+    for setting in SETTINGS {
+        if let Accepts::Number(min, max) = setting.accepts {
+            let is_accepted = |value: i64| parse(setting.variable, &value.to_string());
+            assert!(is_accepted(min) && is_accepted(max), "{}", setting.variable);
+            assert!(!is_accepted(min - 1) && !is_accepted(max + 1), "{}", setting.variable);
+            numbers += 1;
+        }
+    }
+    assert!(numbers > 10);
+}
+
+#[test]
+fn the_patterns_reject_what_the_code_rejects() {
+    let template = template();
+    for (variable, bad) in [
+        ("SERVICE_NAME", ""),
+        ("SERVICE_NAME", " "),
+        ("DEFAULT_REGION", "Korea"),
+        ("TOKEN_ISSUER", "https://accounts.example.com/"),
+        ("TOKEN_ISSUER", "localhost"),
+        ("TOKEN_AUDIENCE", ""),
+        ("SMS_SENDER_ID", "A dash-"),
+        ("SMS_MAX_PRICE_USD", "0"),
+        ("SMS_MAX_PRICE_USD", "0.00"),
+    ] {
+        let setting = SETTINGS.iter().find(|setting| setting.variable == variable).unwrap();
+        let parameter = &template["Parameters"][setting.parameter];
+        let pattern = regex_lite::Regex::new(parameter["AllowedPattern"].as_str().unwrap()).unwrap();
+        assert!(pattern.is_match(&default(parameter)), "{variable}");
+        assert!(!pattern.is_match(bad), "the template accepts {bad:?} as {variable}");
+        assert!(
+            Config::from_variables(&|name| (name == variable).then(|| bad.to_owned())).is_err(),
+            "the code accepts {bad:?} as {variable}"
+        );
+    }
+}
+
+#[test]
+fn the_readme_has_a_row_for_each_setting() {
+    let row = |setting: &Setting| {
+        let default = if setting.default.is_empty() { "none".to_owned() } else { format!("`{}`", setting.default) };
+        let bounds = match setting.accepts {
+            Accepts::Number(min, max) => format!("; {min} to {max}"),
+            Accepts::Text { .. } => String::new(),
+        };
+        format!("| `{}` | `{}` | {default} | {}{bounds} |", setting.variable, setting.parameter, setting.text)
+    };
+    let readme = text("README.md");
+    let section = readme.split("\n## ").find(|section| section.starts_with("Configuration\n")).unwrap();
+    let rows: BTreeSet<&str> = section.lines().filter(|line| line.starts_with("| `")).collect();
+    let expected: Vec<String> = SETTINGS.iter().map(row).collect();
+    assert_eq!(rows, expected.iter().map(String::as_str).collect(), "the README (left) and SETTINGS (right)");
+}

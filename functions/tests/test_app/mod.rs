@@ -1,0 +1,254 @@
+//! The fixture of all tests of handlers: an app on a store and the local outbox, and the steps of a client.
+//!
+//! Each response is also checked for what holds for every one: its caching, and that its error is declared
+//! by the endpoint. A test that includes this file also declares the lints that the file breaks.
+
+use std::sync::{Arc, Mutex, OnceLock};
+
+use functions::ENDPOINTS;
+use functions::http::{Endpoint, Request};
+use functions::{sessions, sms_auth, users};
+use local::{Outbox, SqliteStore};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value as Json, json};
+use shared::app::App;
+use shared::clock::ManualClock;
+use shared::config::Config;
+use shared::store::Store;
+use shared::tokens::{KeySet, rotation};
+use shared::values::{Phone, Region};
+
+pub(crate) const PASSWORD: &str = "correct horse battery";
+pub(crate) const ISSUER: &str = "https://accounts.example.com";
+/// The time at which a test starts.
+pub(crate) const NOW: i64 = 1_800_000_000;
+
+/// Returns the key set of all tests, as it is stored. Creating an RSA key takes longer than any test.
+pub(crate) fn keys() -> &'static str {
+    static KEYS: OnceLock<SecretString> = OnceLock::new();
+    KEYS.get_or_init(|| rotation::create(0).unwrap()).expose_secret()
+}
+
+/// An app, its clock and its outbox.
+pub(crate) struct TestApp {
+    pub(crate) inner: App,
+    pub(crate) clock: Arc<ManualClock>,
+    outbox: Outbox,
+    /// Every secret and personal value that was sent or received.
+    secrets: Mutex<Vec<String>>,
+}
+
+impl TestApp {
+    /// Creates an app on an SQLite database in memory.
+    pub(crate) fn new() -> Self {
+        Self::on(SqliteStore::in_memory().unwrap(), NOW)
+    }
+
+    /// Creates an app on `store`, at `now`.
+    pub(crate) fn on(store: impl Store + 'static, now: i64) -> Self {
+        let clock = Arc::new(ManualClock::new(now));
+        let outbox = Outbox::in_memory(clock.clone()).unwrap();
+        let defaults = Config::from_variables(&|_| None).unwrap();
+        let config = Config { bcrypt_cost: 4, token_issuer: Some(ISSUER.to_owned()), ..defaults };
+        let inner = App::new(config, store, outbox.clone(), clock.clone())
+            .with_keyring(KeySet::from_stored(keys()).unwrap().into());
+        let secrets = [PASSWORD, "1012345678", "minji@example.com", "Kim Minji"].map(str::to_owned).to_vec();
+        Self { inner, clock, outbox, secrets: Mutex::new(secrets) }
+    }
+
+    /// Calls an endpoint's handler.
+    pub(crate) async fn call(&self, endpoint: Endpoint, request: Request) -> Response {
+        let result = (endpoint.handle)(&self.inner, request).await;
+        if let Err(error) = &result {
+            assert!(endpoint.errors().any(|code| code == error.code()), "{} declares no {error:?}", endpoint.name);
+        }
+        let response = result.unwrap_or_else(|error| functions::http::Response::from(&error));
+        let response = Response { status: response.status, headers: response.headers, body: response.body.to_string() };
+        let is_public =
+            response.status == 200 && endpoint.routes.iter().all(|(_, path)| path.contains("/.well-known/"));
+        let caching = if is_public { "public, max-age=300" } else { "no-store" };
+        assert_eq!(response.header("cache-control"), Some(caching));
+        let body: Json = serde_json::from_str(&response.body).unwrap_or_default();
+        for secret in ["session_id", "access_token", "refresh_token"] {
+            self.secrets.lock().unwrap().extend(body[secret].as_str().map(str::to_owned));
+        }
+        response
+    }
+
+    /// Calls the endpoint of this name.
+    pub(crate) async fn call_by_name(&self, name: &str, request: Request) -> Response {
+        self.call(*ENDPOINTS.iter().find(|endpoint| endpoint.name == name).unwrap(), request).await
+    }
+
+    /// Returns every secret and personal value that was sent or received so far.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        self.secrets.lock().unwrap().clone()
+    }
+
+    /// Returns the texts of the SMS to a phone number, newest first.
+    pub(crate) fn texts(&self, phone: &str) -> Vec<String> {
+        let phone = Phone::parse(phone, Region::KR).unwrap();
+        self.outbox.messages(&phone).unwrap().into_iter().map(|message| message.text.0).collect()
+    }
+
+    /// Requests a code. Returns the id of the SMS session and the code.
+    pub(crate) async fn send(&self, phone: &str, purpose: Option<&str>) -> (String, String) {
+        let body = json!({ "phone": phone, "purpose": purpose }).to_string();
+        let session_id = self.call(sms_auth::send::ENDPOINT, json_request(&body)).await.field("session_id");
+        let text = self.texts(phone).swap_remove(0);
+        let is_code = |word: &&str| word.len() == 6 && word.bytes().all(|byte| byte.is_ascii_digit());
+        let code = text.split(' ').find(is_code).unwrap().to_owned();
+        self.secrets.lock().unwrap().push(code.clone());
+        (session_id, code)
+    }
+
+    /// Returns a code that is wrong.
+    pub(crate) fn other_than(&self, code: &str) -> String {
+        format!("{:06}", (code.parse::<u32>().unwrap() + 1) % 1_000_000)
+    }
+
+    /// Returns the id of a verified SMS session.
+    pub(crate) async fn verified_sms_session(&self, phone: &str, purpose: Option<&str>) -> String {
+        let (session_id, code) = self.send(phone, purpose).await;
+        let body = json!({ "session_id": session_id, "phone": phone, "auth_code": code }).to_string();
+        self.call(sms_auth::verify::ENDPOINT, json_request(&body)).await.ok();
+        session_id
+    }
+
+    /// Returns a request to sign up.
+    pub(crate) fn signup_request(email: &str, phone: &str, session_id: &str) -> Request {
+        let body = json!({
+            "email": email, "nickname": "minji", "phone": phone, "password": PASSWORD, "name": "Kim Minji",
+            "session_id": session_id,
+        });
+        json_request(&body.to_string())
+    }
+
+    /// Signs up. Returns the new user's access and refresh tokens.
+    pub(crate) async fn sign_up(&self, email: &str, phone: &str) -> (String, String) {
+        let session_id = self.verified_sms_session(phone, None).await;
+        let response = self.call(users::signup::ENDPOINT, Self::signup_request(email, phone, &session_id)).await;
+        response.assert_status(201);
+        (response.field("access_token"), response.field("refresh_token"))
+    }
+
+    pub(crate) async fn login(&self, email: &str, password: &str) -> Response {
+        let body = json!({ "email": email, "password": password }).to_string();
+        self.call(users::login::ENDPOINT, json_request(&body)).await
+    }
+
+    pub(crate) async fn refresh(&self, token: &str) -> Response {
+        let body = json!({ "refresh_token": token }).to_string();
+        self.call(sessions::refresh::ENDPOINT, json_request(&body)).await
+    }
+
+    pub(crate) async fn logout(&self, token: &str, everywhere: bool) -> Response {
+        let body = json!({ "refresh_token": token, "everywhere": everywhere }).to_string();
+        self.call(sessions::logout::ENDPOINT, json_request(&body)).await
+    }
+
+    /// Resets the password of the user with this phone number.
+    pub(crate) async fn reset(&self, phone: &str, new: &str) {
+        self.clock.advance(self.inner.config.seconds_between_sends);
+        let session_id = self.verified_sms_session(phone, Some("password_reset")).await;
+        let body = json!({ "session_id": session_id, "password": new }).to_string();
+        self.call(users::password::ENDPOINT, json_request(&body)).await.ok();
+    }
+
+    pub(crate) async fn profile(&self, token: &str) -> Response {
+        self.call(users::profile::ENDPOINT, bearer_request(token)).await
+    }
+}
+
+/// Returns a request with a query.
+pub(crate) fn query_request(query: &[(&str, &str)]) -> Request {
+    let query = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Request { query: query.collect(), ..Request::default() }
+}
+
+/// Returns a request with a body.
+pub(crate) fn json_request(body: &str) -> Request {
+    Request { body: Some(body.as_bytes().to_vec()), ..Request::default() }
+}
+
+/// Returns a request with an access token.
+pub(crate) fn bearer_request(token: &str) -> Request {
+    Request { authorization: Some(format!("Bearer {token}").into()), ..Request::default() }
+}
+
+/// A response, as the client receives it.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: String,
+}
+
+impl Response {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(header, _)| *header == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Returns a field of the body that contains text.
+    pub(crate) fn field(&self, name: &str) -> String {
+        let body: Json = serde_json::from_str(&self.body).unwrap();
+        body[name].as_str().unwrap_or_else(|| panic!("no {name} in {}", self.body)).to_owned()
+    }
+
+    pub(crate) fn error_code(&self) -> String {
+        self.field("error_code")
+    }
+
+    /// Returns the body of a 200.
+    #[track_caller]
+    pub(crate) fn ok(&self) -> &str {
+        self.assert_status(200);
+        &self.body
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_status(&self, status: u16) {
+        assert_eq!(self.status, status, "{}", self.body);
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_no_content(&self) {
+        self.assert_status(204);
+        assert_eq!((self.body.as_str(), self.header("content-type")), ("", None));
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_error(&self, status: u16, error_code: &str) -> &Self {
+        self.assert_status(status);
+        assert_eq!(self.header("content-type"), Some("application/problem+json"));
+        let problem: Json = serde_json::from_str(&self.body).unwrap();
+        assert_eq!(problem["status"], status);
+        assert_eq!(problem["error_code"], error_code);
+        assert!(["type", "title", "detail"].iter().all(|member| problem[member].is_string()), "{}", self.body);
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_retry_after(&self, status: u16, error_code: &str, seconds: i64) {
+        assert_eq!(self.assert_error(status, error_code).header("retry-after"), Some(seconds.to_string().as_str()));
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_challenge(&self, challenge: &str) {
+        assert_eq!(self.header("www-authenticate"), Some(challenge));
+    }
+
+    /// Asserts that the error names these fields, in this order.
+    #[track_caller]
+    pub(crate) fn assert_fields(&self, fields: &[&str]) {
+        let problem: Json = serde_json::from_str(&self.body).unwrap();
+        let errors = problem["errors"].as_array().unwrap();
+        assert!(errors.iter().all(|error| error["message"].is_string()));
+        assert_eq!(errors.iter().map(|error| error["field"].as_str().unwrap()).collect::<Vec<_>>(), fields);
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_invalid(&self, fields: &[&str]) {
+        self.assert_error(422, "REQUEST__INVALID").assert_fields(fields);
+    }
+}

@@ -1,0 +1,168 @@
+//! Users: table `users`. `email_key` is the normalized email, `epoch` the token version.
+
+use async_trait::async_trait;
+use rusqlite::{OptionalExtension as _, Row, Transaction};
+use shared::secret::Masked;
+use shared::store::{
+    Account, Credentials, LoginIdentifier, NewUser, Profile, Session, SignUpOutcome, StoreError, Users,
+};
+use shared::values::{Email, PasswordHash, Phone, Purpose, SmsSessionKey, UserId};
+
+use super::sms_sessions::{consume, is_verified_for};
+use super::{SqliteStore, sessions, stored};
+
+#[async_trait]
+impl Users for SqliteStore {
+    async fn is_email_taken(&self, email: &Email) -> Result<bool, StoreError> {
+        self.atomically(|db| is_taken(db, "email_key", email.normalized()))
+    }
+
+    async fn is_phone_taken(&self, phone: &Phone) -> Result<bool, StoreError> {
+        self.atomically(|db| is_taken(db, "phone", phone.e164()))
+    }
+
+    async fn sign_up(
+        &self,
+        user: &NewUser,
+        session: &Session,
+        key: &SmsSessionKey,
+        now: i64,
+    ) -> Result<SignUpOutcome, StoreError> {
+        self.atomically(|db| {
+            if !is_verified_for(db, key, &user.phone, Purpose::Signup, now)? {
+                return Ok(SignUpOutcome::NotVerified);
+            }
+            let email = is_taken(db, "email_key", user.email.normalized())?;
+            let phone = is_taken(db, "phone", user.phone.e164())?;
+            if email || phone {
+                return Ok(SignUpOutcome::Taken { email, phone });
+            }
+            db.execute(
+                "INSERT INTO users VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?8, 0)",
+                (
+                    user.id.to_string(),
+                    user.name.as_str(),
+                    user.nickname.as_str(),
+                    user.email.as_str(),
+                    user.email.normalized(),
+                    user.phone.e164(),
+                    user.password_hash.as_str(),
+                    now,
+                ),
+            )?;
+            sessions::start(db, session)?;
+            consume(db, key)?;
+            Ok(SignUpOutcome::Created)
+        })
+    }
+
+    async fn credentials(&self, login: &LoginIdentifier) -> Result<Option<Credentials>, StoreError> {
+        let (query, value) = match login {
+            LoginIdentifier::Email(email) => {
+                ("SELECT user_id, password_hash, epoch FROM users WHERE email_key = ?", email.normalized())
+            }
+            LoginIdentifier::Phone(phone) => {
+                ("SELECT user_id, password_hash, epoch FROM users WHERE phone = ?", phone.e164())
+            }
+        };
+        self.atomically(|db| {
+            db.query_row(query, [value], |row| {
+                let password_hash = PasswordHash::from_stored(row.get("password_hash")?);
+                Ok(Credentials { user_id: user_id(row)?, password_hash, token_version: row.get("epoch")? })
+            })
+            .optional()
+        })
+    }
+
+    async fn profile(&self, id: UserId) -> Result<Option<Profile>, StoreError> {
+        self.atomically(|db| {
+            let query = "SELECT name, email, phone, nickname, epoch FROM users WHERE user_id = ?";
+            db.query_row(query, [id.to_string()], |row| {
+                Ok(Profile {
+                    name: Masked(row.get("name")?),
+                    email: Masked(row.get("email")?),
+                    phone: Masked(row.get("phone")?),
+                    nickname: Masked(row.get("nickname")?),
+                    token_version: row.get("epoch")?,
+                })
+            })
+            .optional()
+        })
+    }
+
+    async fn account(&self, phone: &Phone) -> Result<Option<Account>, StoreError> {
+        self.atomically(|db| {
+            db.query_row("SELECT user_id, email, name FROM users WHERE phone = ?", [phone.e164()], |row| {
+                let (email, name) = (Masked(row.get("email")?), Masked(row.get("name")?));
+                Ok(Account { user_id: user_id(row)?, email, name })
+            })
+            .optional()
+        })
+    }
+
+    async fn reset_password(
+        &self,
+        id: UserId,
+        hash: &PasswordHash,
+        phone: &Phone,
+        key: &SmsSessionKey,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        self.atomically(|db| {
+            if !is_verified_for(db, key, phone, Purpose::PasswordReset, now)? {
+                return Ok(false);
+            }
+            let changed = db.execute(
+                "UPDATE users SET password_hash = ?1, updated_at = ?2, credentials_changed_at = ?2, epoch = epoch + 1
+                 WHERE user_id = ?3",
+                (hash.as_str(), now, id.to_string()),
+            )?;
+            if changed == 1 {
+                consume(db, key)?;
+            }
+            Ok(changed == 1)
+        })
+    }
+}
+
+fn user_id(row: &Row<'_>) -> rusqlite::Result<UserId> {
+    stored(UserId::from_stored(&row.get::<_, String>("user_id")?))
+}
+
+fn is_taken(db: &Transaction<'_>, column: &str, value: &str) -> rusqlite::Result<bool> {
+    db.query_row(&format!("SELECT EXISTS (SELECT 1 FROM users WHERE {column} = ?)"), [value], |row| row.get(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::store::SessionLifetime;
+    use shared::values::{Field as _, Name, Nickname, Region, SmsSessionId};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reset_records_when_the_credentials_changed() {
+        let store = SqliteStore::in_memory().unwrap();
+        let (id, phone) = (UserId::new(0), Phone::parse("01012345678", Region::KR).unwrap());
+        let user = NewUser {
+            id,
+            name: Name::parse("Kim Minji").unwrap(),
+            nickname: Nickname::parse("minji").unwrap(),
+            email: Email::parse("minji@example.com").unwrap(),
+            phone: phone.clone(),
+            password_hash: PasswordHash::from_stored("the first hash".to_owned()),
+        };
+        let key = SmsSessionId::random().key();
+        let insert = "INSERT INTO sms_sessions VALUES (?, '+821012345678', NULL, '', 0, 0, TRUE, 1000)";
+        let verify = || store.0.lock().unwrap().execute(insert, [key.as_str()]).unwrap();
+        verify();
+        let lifetime = SessionLifetime { refresh_token_seconds: 1000, session_seconds: 1000 };
+        let session = Session::new(id, 0, lifetime, 10);
+        assert_eq!(store.sign_up(&user, &session, &key, 10).await.unwrap(), SignUpOutcome::Created);
+        verify();
+        assert!(store.reset_password(id, &user.password_hash, &phone, &key, 20).await.unwrap());
+        let times = "SELECT created_at, updated_at, credentials_changed_at FROM users";
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        assert_eq!(store.0.lock().unwrap().query_row(times, [], read), Ok((10, 20, 20)));
+    }
+}

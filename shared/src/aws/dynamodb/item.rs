@@ -1,0 +1,163 @@
+//! Items and their attributes. A missing or unknown attribute is an error.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, ConditionCheck, Delete, Put, TransactWriteItem, Update,
+};
+
+use crate::store::StoreError;
+use crate::values::{Email, Phone, Purpose, SmsSessionKey, UserId};
+
+pub(super) type Item = HashMap<String, AttributeValue>;
+
+// ---- Keys ----
+
+pub(super) fn user_pk(id: UserId) -> String {
+    format!("USER#{id}")
+}
+
+pub(super) fn email_pk(email: &Email) -> String {
+    format!("EMAIL#{}", email.normalized())
+}
+
+pub(super) fn phone_pk(phone: &Phone) -> String {
+    format!("PHONE#{}", phone.e164())
+}
+
+pub(super) fn sms_session_pk(key: &SmsSessionKey) -> String {
+    format!("SESSION#{}", key.as_str())
+}
+
+// ---- Attributes to write ----
+
+pub(super) fn s(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+pub(super) fn n(number: impl Into<i64>) -> AttributeValue {
+    AttributeValue::N(number.into().to_string())
+}
+
+// ---- Attributes that were read ----
+
+pub(super) fn text(item: &Item, name: &'static str) -> Result<String, StoreError> {
+    let text = item.get(name).and_then(|value| value.as_s().ok());
+    text.cloned().ok_or_else(|| invalid(name))
+}
+
+pub(super) fn number(item: &Item, name: &'static str) -> Result<i64, StoreError> {
+    let number = item.get(name).and_then(|value| value.as_n().ok()?.parse().ok());
+    number.ok_or_else(|| invalid(name))
+}
+
+pub(super) fn flag(item: &Item, name: &'static str) -> Result<bool, StoreError> {
+    let flag = item.get(name).and_then(|value| value.as_bool().ok());
+    flag.copied().ok_or_else(|| invalid(name))
+}
+
+pub(super) fn user_id(item: &Item) -> Result<UserId, StoreError> {
+    UserId::from_stored(&text(item, "user_id")?).ok_or_else(|| invalid("user_id"))
+}
+
+pub(super) fn phone(item: &Item) -> Result<Phone, StoreError> {
+    Phone::from_stored(&text(item, "phone")?).ok_or_else(|| invalid("phone"))
+}
+
+/// Returns the purpose of an SMS session; `None` if the session has none.
+pub(super) fn purpose(item: &Item) -> Result<Option<Purpose>, StoreError> {
+    if !item.contains_key("purpose") {
+        return Ok(None);
+    }
+    Purpose::from_stored(&text(item, "purpose")?).map(Some).ok_or_else(|| invalid("purpose"))
+}
+
+/// Returns the token version of a user; 0 if the user has none.
+pub(super) fn token_version(item: &Item) -> Result<u32, StoreError> {
+    if !item.contains_key("epoch") {
+        return Ok(0);
+    }
+    u32::try_from(number(item, "epoch")?).map_err(|_| invalid("epoch"))
+}
+
+/// The attribute of an item that is missing or invalid.
+pub(super) fn invalid(attribute: &'static str) -> StoreError {
+    StoreError::Failed(format!("an item's {attribute} is missing or invalid").into())
+}
+
+// ---- Transactions ----
+
+/// Returns one write of a transaction.
+pub(super) fn write(step: Result<impl Write, BuildError>) -> Result<TransactWriteItem, StoreError> {
+    step.map(Write::into_item).map_err(|error| StoreError::Failed(error.into()))
+}
+
+pub(super) fn is_failed_condition(reason: &CancellationReason) -> bool {
+    reason.code() == Some("ConditionalCheckFailed")
+}
+
+pub(super) trait Write {
+    fn into_item(self) -> TransactWriteItem;
+}
+
+impl Write for Put {
+    fn into_item(self) -> TransactWriteItem {
+        TransactWriteItem::builder().put(self).build()
+    }
+}
+
+impl Write for Update {
+    fn into_item(self) -> TransactWriteItem {
+        TransactWriteItem::builder().update(self).build()
+    }
+}
+
+impl Write for ConditionCheck {
+    fn into_item(self) -> TransactWriteItem {
+        TransactWriteItem::builder().condition_check(self).build()
+    }
+}
+
+impl Write for Delete {
+    fn into_item(self) -> TransactWriteItem {
+        TransactWriteItem::builder().delete(self).build()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(name: &str, value: AttributeValue) -> Item {
+        Item::from([(name.to_owned(), value)])
+    }
+
+    #[track_caller]
+    fn is_invalid<T: std::fmt::Debug>(read: Result<T, StoreError>, attribute: &str) {
+        let error = read.unwrap_err().to_string();
+        assert_eq!(error, format!("the store failed: an item's {attribute} is missing or invalid"));
+    }
+
+    #[test]
+    fn missing_and_unknown_attributes_are_errors() {
+        let empty = Item::new();
+        is_invalid(text(&empty, "name"), "name");
+        is_invalid(text(&item("name", n(1)), "name"), "name");
+        is_invalid(number(&empty, "attempts"), "attempts");
+        is_invalid(number(&item("attempts", AttributeValue::N("many".to_owned())), "attempts"), "attempts");
+        is_invalid(flag(&empty, "is_verified"), "is_verified");
+        is_invalid(flag(&item("is_verified", s("true")), "is_verified"), "is_verified");
+        is_invalid(user_id(&item("user_id", s("minji"))), "user_id");
+        is_invalid(phone(&item("phone", s("minji"))), "phone");
+        is_invalid(purpose(&item("purpose", s("anything"))), "purpose");
+        is_invalid(purpose(&item("purpose", n(1))), "purpose");
+        is_invalid(token_version(&item("epoch", n(-1))), "epoch");
+    }
+
+    #[test]
+    fn absent_purposes_and_token_versions_have_a_meaning() {
+        assert_eq!(purpose(&Item::new()).unwrap(), None);
+        assert_eq!(token_version(&Item::new()).unwrap(), 0);
+    }
+}

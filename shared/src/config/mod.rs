@@ -1,0 +1,206 @@
+//! The configuration of a function, read from its environment.
+
+pub mod settings;
+
+use std::str::FromStr as _;
+
+use crate::limits::RateLimit;
+use crate::sms::SmsSettings;
+use crate::store::{AttemptLimits, SessionLifetime};
+use crate::tokens::TokenSettings;
+use crate::values::Region;
+
+pub use settings::{Accepts, SETTINGS, Setting};
+
+/// The configuration. The table [`SETTINGS`] explains each setting.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `DEFAULT_REGION`.
+    pub default_region: Region,
+    /// `SERVICE_NAME`.
+    pub service_name: String,
+    /// `CODE_SECONDS`.
+    pub code_seconds: i64,
+    /// `VERIFIED_SECONDS`.
+    pub verified_seconds: i64,
+    /// `ATTEMPTS_PER_SMS_SESSION`.
+    pub attempts_per_sms_session: u32,
+    /// `FAILED_ATTEMPTS_PER_PHONE_PER_DAY`.
+    pub failed_attempts_per_phone_per_day: u32,
+    /// `SECONDS_BETWEEN_SENDS`.
+    pub seconds_between_sends: i64,
+    /// `SENDS_PER_PHONE_PER_HOUR`.
+    pub sends_per_phone_per_hour: u32,
+    /// `SENDS_PER_PHONE_PER_DAY`.
+    pub sends_per_phone_per_day: u32,
+    /// `SMS_SENDER_ID`, `None` if it is empty, and `SMS_MAX_PRICE_USD`.
+    pub sms: SmsSettings,
+    /// `BCRYPT_COST`.
+    pub bcrypt_cost: u32,
+    /// `TOKEN_ISSUER`; `None` if it is empty.
+    pub token_issuer: Option<String>,
+    /// `TOKEN_AUDIENCE`, `ACCESS_TOKEN_SECONDS`, `REFRESH_TOKEN_SECONDS` and `SESSION_SECONDS`.
+    pub tokens: TokenSettings,
+}
+
+/// A variable is missing or invalid. Contains its name and what it must be, never its value.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{variable} {must}")]
+pub struct ConfigError {
+    /// The name of the variable.
+    pub variable: &'static str,
+    /// The reason why it is rejected.
+    pub must: String,
+}
+
+impl Config {
+    /// Reads the environment of the process.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with the first variable that is out of its bounds.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_variables(&|variable| std::env::var(variable).ok())
+    }
+
+    /// Reads the variables that `variable` returns; a missing one has its default.
+    ///
+    /// # Errors
+    /// As [`Config::from_env`].
+    pub fn from_variables(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let text = |setting: Setting| text(setting, variable(setting.variable));
+        let number = |setting: Setting| number(setting, variable(setting.variable));
+        let count = |setting: Setting| number(setting).map(|value| u32::try_from(value).unwrap_or(u32::MAX));
+        let optional = |setting: Setting| text(setting).map(|value| Some(value).filter(|value| !value.is_empty()));
+        Ok(Self {
+            default_region: Region::from_str(&text(settings::DEFAULT_REGION)?)
+                .map_err(|_| rejected(settings::DEFAULT_REGION))?,
+            service_name: text(settings::SERVICE_NAME)?,
+            code_seconds: number(settings::CODE_SECONDS)?,
+            verified_seconds: number(settings::VERIFIED_SECONDS)?,
+            attempts_per_sms_session: count(settings::ATTEMPTS_PER_SMS_SESSION)?,
+            failed_attempts_per_phone_per_day: count(settings::FAILED_ATTEMPTS_PER_PHONE_PER_DAY)?,
+            seconds_between_sends: number(settings::SECONDS_BETWEEN_SENDS)?,
+            sends_per_phone_per_hour: count(settings::SENDS_PER_PHONE_PER_HOUR)?,
+            sends_per_phone_per_day: count(settings::SENDS_PER_PHONE_PER_DAY)?,
+            sms: SmsSettings {
+                sender_id: optional(settings::SMS_SENDER_ID)?,
+                max_price_usd: text(settings::SMS_MAX_PRICE_USD)?,
+            },
+            bcrypt_cost: count(settings::BCRYPT_COST)?,
+            token_issuer: optional(settings::TOKEN_ISSUER)?,
+            tokens: TokenSettings {
+                audience: text(settings::TOKEN_AUDIENCE)?,
+                access_token_seconds: number(settings::ACCESS_TOKEN_SECONDS)?,
+                lifetime: SessionLifetime {
+                    refresh_token_seconds: number(settings::REFRESH_TOKEN_SECONDS)?,
+                    session_seconds: number(settings::SESSION_SECONDS)?,
+                },
+            },
+        })
+    }
+
+    /// Returns the limit of SMS to one phone number.
+    #[must_use]
+    pub fn send_limit(&self) -> RateLimit {
+        RateLimit::new([
+            (1, self.seconds_between_sends),
+            (self.sends_per_phone_per_hour, 60 * 60),
+            (self.sends_per_phone_per_day, 24 * 60 * 60),
+        ])
+    }
+
+    /// Returns the limits of attempts to enter a code.
+    #[must_use]
+    pub fn attempt_limits(&self) -> AttemptLimits {
+        AttemptLimits {
+            code_seconds: self.code_seconds,
+            per_session: self.attempts_per_sms_session,
+            per_phone: RateLimit::new([(self.failed_attempts_per_phone_per_day, 24 * 60 * 60)]),
+        }
+    }
+}
+
+fn text(setting: Setting, value: Option<String>) -> Result<String, ConfigError> {
+    match (value, setting.accepts) {
+        (None, _) => Ok(setting.default.to_owned()),
+        (Some(value), Accepts::Text { is_valid, .. }) if is_valid(&value) => Ok(value),
+        (Some(_), _) => Err(rejected(setting)),
+    }
+}
+
+fn number(setting: Setting, value: Option<String>) -> Result<i64, ConfigError> {
+    let value = value.unwrap_or_else(|| setting.default.to_owned()).parse().map_err(|_| rejected(setting))?;
+    match setting.accepts {
+        Accepts::Number(min, max) if (min..=max).contains(&value) => Ok(value),
+        _ => Err(rejected(setting)),
+    }
+}
+
+fn rejected(setting: Setting) -> ConfigError {
+    let must = match setting.accepts {
+        Accepts::Number(min, max) => format!("must be a whole number from {min} to {max}"),
+        Accepts::Text { must, .. } => format!("must {must}"),
+    };
+    ConfigError { variable: setting.variable, must }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(name: &str, value: &str) -> Result<Config, ConfigError> {
+        Config::from_variables(&|variable| (variable == name).then(|| value.to_owned()))
+    }
+
+    #[test]
+    fn variables_are_read() {
+        let config = with("CODE_SECONDS", "120").unwrap();
+        assert_eq!((config.code_seconds, config.verified_seconds), (120, 600));
+        assert_eq!(with("DEFAULT_REGION", "JP").unwrap().default_region, Region::JP);
+    }
+
+    #[test]
+    fn each_default_is_accepted_as_a_value() {
+        let defaults = Config::from_variables(&|_| None).unwrap();
+        for setting in SETTINGS {
+            let config = with(setting.variable, setting.default).unwrap();
+            assert_eq!(format!("{config:?}"), format!("{defaults:?}"), "{}", setting.variable);
+        }
+    }
+
+    #[test]
+    fn an_error_names_the_variable_and_not_its_value() {
+        assert_eq!(
+            with("BCRYPT_COST", "9").unwrap_err().to_string(),
+            "BCRYPT_COST must be a whole number from 10 to 16"
+        );
+        assert_eq!(
+            with("ATTEMPTS_PER_SMS_SESSION", "many").unwrap_err().to_string(),
+            "ATTEMPTS_PER_SMS_SESSION must be a whole number from 1 to 10"
+        );
+        for region in ["Korea", "XX", "001", ""] {
+            assert!(with("DEFAULT_REGION", region).is_err(), "{region}");
+        }
+        assert!(with("SERVICE_NAME", &"a".repeat(21)).is_err());
+        assert!(with("TOKEN_ISSUER", "").unwrap().token_issuer.is_none());
+        for url in [
+            "ably",
+            "https://",
+            "https://example.com/",
+            "https://example.com?a",
+            "https://exa mple.com",
+            "https://a@example.com",
+        ] {
+            assert!(with("TOKEN_ISSUER", url).is_err(), "{url}");
+        }
+        assert!(with("TOKEN_AUDIENCE", "").is_err());
+        for (name, good, bad) in [
+            ("SMS_SENDER_ID", "Ably", "A dash-"),
+            ("TOKEN_ISSUER", "https://accounts.example.com/a", "accounts.example.com"),
+            ("SMS_MAX_PRICE_USD", "0.05", "0.0"),
+        ] {
+            assert!(with(name, good).is_ok() && with(name, bad).is_err(), "{name}");
+        }
+        assert!(with("SMS_SENDER_ID", "").unwrap().sms.sender_id.is_none());
+    }
+}

@@ -1,0 +1,23 @@
+//! The interface to the database, and its guarantees: one trait per resource.
+//!
+//! Each method is one atomic step: it happens as a whole, or not at all. Time is an argument everywhere:
+//! an item that has expired at `now` (Unix time, in seconds) does not exist, even if the database still
+//! contains it.
+//!
+//! To add a step: one method of the trait of its resource, whose doc comment states its guarantees, in
+//! both backends, and tests of the guarantees in `functions/tests/guarantees`.
+
+pub mod error;
+pub mod sessions;
+pub mod sms_sessions;
+pub mod users;
+
+pub use error::StoreError;
+pub use sessions::{RefreshOutcome, Session, SessionLifetime, Sessions};
+pub use sms_sessions::{AttemptLimits, AttemptOutcome, OpenOutcome, SmsSession, SmsSessions, VerifiedSmsSession};
+pub use users::{Account, Credentials, LoginIdentifier, NewUser, Profile, SignUpOutcome, Users};
+
+/// All resources of the database.
+pub trait Store: SmsSessions + Users + Sessions {}
+
+impl<T: SmsSessions + Users + Sessions> Store for T {}

@@ -1,0 +1,111 @@
+//! Sessions: the chains of tokens that begin with a login.
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::error::StoreError;
+use crate::random;
+use crate::values::UserId;
+
+/// The seconds during which the predecessor of the latest refresh token is accepted again, for a client
+/// that did not receive the response.
+pub const REUSE_INTERVAL_SECONDS: i64 = 30;
+
+/// The sessions.
+#[async_trait]
+pub trait Sessions: Send + Sync {
+    /// Starts a session of a user who logged in. If all of the user's sessions were revoked after the
+    /// credentials were read, the new session is already revoked.
+    async fn start_session(&self, session: &Session) -> Result<(), StoreError>;
+
+    /// Advances a session to the generation of `next`, if the generation before it is the latest.
+    ///
+    /// If `next` already is the latest, and for no longer than [`REUSE_INTERVAL_SECONDS`], changes
+    /// nothing and returns the same outcome: of many concurrent calls with one token, all receive the
+    /// same next generation. Any other token was used before, and revokes the session.
+    async fn refresh_session(&self, next: &Session, now: i64) -> Result<RefreshOutcome, StoreError>;
+
+    /// Revokes a session. Does nothing if it is already revoked.
+    async fn revoke_session(&self, session: &Session) -> Result<(), StoreError>;
+
+    /// Revokes all of the user's sessions, and the access tokens issued before, by incrementing the
+    /// token version. Does nothing if it was already incremented since `session` started.
+    async fn revoke_all_sessions(&self, session: &Session) -> Result<(), StoreError>;
+}
+
+/// A session and one generation of its refresh tokens, each of which is used once, for the next. The
+/// tokens contain all of it; the store knows which generation is the latest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The session's id.
+    pub id: Uuid,
+    /// The user who logged in.
+    pub user_id: UserId,
+    /// The number of times that all of the user's sessions had been revoked when this session started.
+    /// Once the user's number is higher, the session and its access tokens are revoked. A number, because
+    /// times do not order two events within a second, or on two machines.
+    pub token_version: u32,
+    /// The time of the login, in Unix time.
+    pub started_at: i64,
+    /// The number of times that the session was refreshed.
+    pub generation: u32,
+    /// The time at which the session expires unless it is refreshed, in Unix time.
+    pub expires_at: i64,
+}
+
+/// The lifetime of sessions.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionLifetime {
+    /// The seconds after which an unused session expires: the lifetime of a refresh token.
+    pub refresh_token_seconds: i64,
+    /// The seconds after which every session expires.
+    pub session_seconds: i64,
+}
+
+/// The outcome of [`Sessions::refresh_session`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefreshOutcome {
+    /// The next generation is the latest: its tokens can be issued.
+    Refreshed,
+    /// The token was used before. The session is revoked.
+    ReuseDetected,
+    /// The session does not exist, or is revoked.
+    Revoked,
+}
+
+impl Session {
+    /// Creates a session of a user who logs in.
+    #[must_use]
+    pub fn new(user_id: UserId, token_version: u32, lifetime: SessionLifetime, now: i64) -> Self {
+        let id = uuid::Builder::from_random_bytes(random::bytes()).into_uuid();
+        Self { id, user_id, token_version, started_at: now, generation: 0, expires_at: now }.used_at(lifetime, now)
+    }
+
+    /// Returns the session's next generation.
+    #[must_use]
+    pub fn next(self, lifetime: SessionLifetime, now: i64) -> Self {
+        Self { generation: self.generation.saturating_add(1), ..self }.used_at(lifetime, now)
+    }
+
+    fn used_at(self, lifetime: SessionLifetime, now: i64) -> Self {
+        let (unused, longest) = (now + lifetime.refresh_token_seconds, self.started_at + lifetime.session_seconds);
+        Self { expires_at: unused.min(longest), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_expires_when_it_is_unused_or_old() {
+        let day = 24 * 60 * 60;
+        let lifetime = SessionLifetime { refresh_token_seconds: 30 * day, session_seconds: 90 * day };
+        let first = Session::new(UserId::new(0), 3, lifetime, 0);
+        assert_eq!((first.generation, first.token_version, first.expires_at), (0, 3, 30 * day));
+        let second = first.next(lifetime, 29 * day);
+        assert_eq!((second.generation, second.expires_at), (1, 59 * day));
+        let third = second.next(lifetime, 58 * day).next(lifetime, 87 * day);
+        assert_eq!((third.generation, third.started_at, third.expires_at), (3, 0, 90 * day));
+    }
+}

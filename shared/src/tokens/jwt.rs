@@ -1,0 +1,194 @@
+//! Access and refresh tokens: JWTs signed with RS256 (RFC 7519, RFC 7518).
+//!
+//! An access token identifies its user to any service. A refresh token is only for the refresh endpoint,
+//! which is its audience: a service that checks only issuer and audience rejects it.
+
+use jsonwebtoken::{Algorithm, Header, Validation};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::error::TokenError;
+use super::key_set::KeySet;
+use crate::random;
+use crate::secret;
+use crate::store::{Session, SessionLifetime};
+use crate::values::UserId;
+
+/// The longest token that is parsed, in bytes; several times as long as any that is issued.
+pub(super) const MAX_BYTES: usize = 4096;
+/// The seconds by which the issuer's clock may be ahead, where a token has `nbf`.
+const LEEWAY_SECONDS: i64 = 5;
+/// The path of the refresh endpoint below the issuer.
+const REFRESH_PATH: &str = "/api/v1/users/token/refresh";
+
+/// The settings of tokens.
+#[derive(Clone, Debug)]
+pub struct TokenSettings {
+    /// The `aud` of access tokens.
+    pub audience: String,
+    /// The lifetime of an access token, in seconds.
+    pub access_token_seconds: i64,
+    /// The lifetime of sessions.
+    pub lifetime: SessionLifetime,
+}
+
+/// A pair of tokens, as sign-up, login and refresh return it. Wiped on drop.
+#[derive(Debug, Serialize)]
+pub struct Tokens {
+    /// The access token.
+    #[serde(serialize_with = "secret::expose")]
+    pub access_token: SecretString,
+    /// The refresh token.
+    #[serde(serialize_with = "secret::expose")]
+    pub refresh_token: SecretString,
+}
+
+/// The contents of a valid access token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccessToken {
+    /// The user.
+    pub user_id: UserId,
+    /// The user's [token version](Session::token_version) when the token was issued.
+    pub token_version: u32,
+}
+
+/// The claims of a token.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Claims {
+    user_id: String,
+    sub: String,
+    iss: String,
+    aud: String,
+    iat: i64,
+    #[serde(default, skip_serializing)]
+    nbf: Option<i64>,
+    exp: i64,
+    jti: Uuid,
+    token_use: TokenUse,
+    #[serde(rename = "epoch")]
+    token_version: u32,
+    #[serde(flatten)]
+    session: Option<SessionClaims>,
+}
+
+/// The further claims of a refresh token.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct SessionClaims {
+    #[serde(rename = "family")]
+    id: Uuid,
+    generation: u32,
+    /// The time of the login (OpenID Connect Core 1.0, 2).
+    auth_time: i64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum TokenUse {
+    Access,
+    Refresh,
+}
+
+/// Issues the pair of tokens of a session's generation.
+pub(super) fn issue(
+    keys: &KeySet,
+    session: &Session,
+    issuer: &str,
+    settings: &TokenSettings,
+    now: i64,
+) -> Result<Tokens, TokenError> {
+    let (kid, key) = keys.signing(now).ok_or_else(|| TokenError::NotIssued("there is no signing key".into()))?;
+    let header = Header { kid: Some(kid.to_owned()), ..Header::new(Algorithm::RS256) };
+    let sign = |token_use, aud, exp, session_claims| {
+        let claims = Claims {
+            user_id: session.user_id.to_string(),
+            sub: session.user_id.to_string(),
+            iss: issuer.to_owned(),
+            aud,
+            iat: now,
+            nbf: None,
+            exp,
+            jti: uuid::Builder::from_random_bytes(random::bytes()).into_uuid(),
+            token_use,
+            token_version: session.token_version,
+            session: session_claims,
+        };
+        let token = jsonwebtoken::encode(&header, &claims, key);
+        token.map(SecretString::from).map_err(|error| TokenError::NotIssued(error.into()))
+    };
+    let session_claims =
+        SessionClaims { id: session.id, generation: session.generation, auth_time: session.started_at };
+    let access_expires_at = now + settings.access_token_seconds;
+    Ok(Tokens {
+        access_token: sign(TokenUse::Access, settings.audience.clone(), access_expires_at, None)?,
+        refresh_token: sign(TokenUse::Refresh, refresh_audience(issuer), session.expires_at, Some(session_claims))?,
+    })
+}
+
+/// Returns the id of the key that signed a token, according to the token. Anything else that a
+/// header contains about keys is ignored.
+pub(super) fn key_id(token: &str) -> Result<String, TokenError> {
+    let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
+    match (header.crit, header.kid) {
+        (None, Some(kid)) => Ok(kid),
+        // Critical extensions must be understood (RFC 7515, 4.1.11), and none is.
+        _ => Err(TokenError::Invalid),
+    }
+}
+
+/// Returns the claims of a token if the key `kid` of `keys` signed it. Whether the token is good for a
+/// use is checked by the [`Claims`], each time that the token is used.
+pub(super) fn verify_signature(keys: &KeySet, kid: &str, token: &str) -> Result<Claims, TokenError> {
+    let key = keys.find(kid).ok_or(TokenError::Invalid)?;
+    let mut validation = Validation::new(Algorithm::RS256);
+    // jsonwebtoken would compare the expiry with the system's clock.
+    (validation.validate_exp, validation.validate_aud) = (false, false);
+    let decoded = jsonwebtoken::decode::<Claims>(token, &key.verifying, &validation);
+    Ok(decoded.map_err(|_| TokenError::Invalid)?.claims)
+}
+
+impl Claims {
+    /// Whether the token may be presented repeatedly: a refresh token is used once.
+    pub(super) fn is_reusable(&self) -> bool {
+        self.token_use == TokenUse::Access
+    }
+
+    /// Returns the contents of an access token. Whether its token version is current, only the store
+    /// knows.
+    pub(super) fn access_token(&self, issuer: &str, audience: &str, now: i64) -> Result<AccessToken, TokenError> {
+        self.check(TokenUse::Access, issuer, audience, now)?;
+        if self.exp <= now {
+            return Err(TokenError::Expired);
+        }
+        let user_id = UserId::from_stored(&self.sub).ok_or(TokenError::Invalid)?;
+        Ok(AccessToken { user_id, token_version: self.token_version })
+    }
+
+    /// Returns the session and generation of a refresh token. It may have expired
+    /// ([`Session::expires_at`]), been used or been revoked.
+    pub(super) fn session(&self, issuer: &str, now: i64) -> Result<Session, TokenError> {
+        self.check(TokenUse::Refresh, issuer, &refresh_audience(issuer), now)?;
+        let (Some(user_id), Some(session)) = (UserId::from_stored(&self.sub), self.session) else {
+            return Err(TokenError::Invalid);
+        };
+        Ok(Session {
+            id: session.id,
+            user_id,
+            token_version: self.token_version,
+            started_at: session.auth_time,
+            generation: session.generation,
+            expires_at: self.exp,
+        })
+    }
+
+    /// Checks everything but the expiry.
+    fn check(&self, token_use: TokenUse, issuer: &str, audience: &str, now: i64) -> Result<(), TokenError> {
+        let is_early = self.nbf.is_some_and(|nbf| nbf > now + LEEWAY_SECONDS);
+        let is_for_this_use = self.token_use == token_use && self.iss == issuer && self.aud == audience;
+        if is_early || !is_for_this_use { Err(TokenError::Invalid) } else { Ok(()) }
+    }
+}
+
+fn refresh_audience(issuer: &str) -> String {
+    format!("{issuer}{REFRESH_PATH}")
+}

@@ -1,0 +1,29 @@
+//! Values that clients send. A value that exists is valid: parsing is the only way to create one.
+//!
+//! To add one: a newtype with [`Field`] in a file here, which `readable!` makes readable for request
+//! structs. Personal data is kept in [`crate::secret::Masked`], secrets in `secrecy::SecretString`: both
+//! mask their `Debug` output.
+
+pub mod code;
+mod common_passwords;
+pub mod email;
+pub mod field;
+pub mod name;
+pub mod password;
+pub mod phone;
+mod phone_metadata;
+pub mod purpose;
+pub mod refresh_token;
+pub mod sms_session_id;
+pub mod user_id;
+
+pub use code::AuthCode;
+pub use email::Email;
+pub use field::{Field, FieldError, FieldErrors, InvalidField, Lenient};
+pub use name::{Name, Nickname};
+pub use password::{Password, PasswordAttempt, PasswordHash};
+pub use phone::{Phone, Region};
+pub use purpose::Purpose;
+pub use refresh_token::RefreshToken;
+pub use sms_session_id::{CodeMac, SmsSessionId, SmsSessionKey};
+pub use user_id::UserId;

@@ -1,0 +1,85 @@
+//! Names and nicknames.
+
+use unicode_normalization::UnicodeNormalization as _;
+
+use super::field::{Field, InvalidField, readable};
+use crate::secret::Masked;
+
+/// The user's name: 1 to 50 characters, trimmed, in NFC, without control characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name(Masked<String>);
+
+/// The user's nickname: 1 to 30 characters, otherwise like [`Name`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nickname(Masked<String>);
+
+impl Name {
+    /// Returns the name, as stored and displayed.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0.0
+    }
+}
+
+impl Nickname {
+    /// Returns the nickname, as stored and displayed.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0.0
+    }
+}
+
+impl Field for Name {
+    fn parse(text: &str) -> Result<Self, InvalidField> {
+        let name = line(text, 50).ok_or(InvalidField("must have 1 to 50 characters and no control characters"))?;
+        Ok(Self(Masked(name)))
+    }
+}
+
+impl Field for Nickname {
+    fn parse(text: &str) -> Result<Self, InvalidField> {
+        let name = line(text, 30).ok_or(InvalidField("must have 1 to 30 characters and no control characters"))?;
+        Ok(Self(Masked(name)))
+    }
+}
+
+readable!(Name, Field::parse);
+readable!(Nickname, Field::parse);
+
+fn line(text: &str, longest: usize) -> Option<String> {
+    let line: String = text.trim().nfc().collect();
+    let fits = (1..=longest).contains(&line.chars().count());
+    (fits && !line.chars().any(|c| c.is_control() || reorders_or_breaks(c))).then_some(line)
+}
+
+/// Whether `c` controls direction or lines, which `char::is_control` does not report.
+fn reorders_or_breaks(c: char) -> bool {
+    matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Option<String> {
+        Name::parse(text).ok().map(|name| name.as_str().to_owned())
+    }
+
+    #[test]
+    fn a_name_is_trimmed_and_composed() {
+        assert_eq!(name("  Kim Minji\n").as_deref(), Some("Kim Minji"));
+        // 김, written as three jamo, is one character.
+        assert_eq!(name("\u{1100}\u{1175}\u{11b7}").as_deref(), Some("김"));
+    }
+
+    #[test]
+    fn the_length_is_limited() {
+        assert_eq!(name(" \t "), None);
+        assert!(name(&"김".repeat(50)).is_some());
+        assert_eq!(name(&"김".repeat(51)), None);
+        assert_eq!(name("Kim\u{0}Minji"), None);
+        assert_eq!(name("Kim\u{202e}Minji"), None);
+        assert!(Nickname::parse(&"a".repeat(30)).is_ok());
+        assert!(Nickname::parse(&"a".repeat(31)).is_err());
+    }
+}

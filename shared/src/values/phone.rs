@@ -1,0 +1,177 @@
+//! Phone numbers that can receive an SMS.
+
+use std::cell::Cell;
+use std::fmt;
+
+use rlibphonenumber::{PhoneNumberFormat, PhoneNumberType};
+
+pub use rlibphonenumber::enums::Region;
+
+use super::field::{InvalidField, readable};
+use super::phone_metadata as metadata;
+
+thread_local! {
+    /// The region of the national numbers in the request that is being read: `Deserr` passes no context.
+    static DEFAULT_REGION: Cell<Option<Region>> = const { Cell::new(None) };
+}
+
+/// A mobile phone number in E.164 (ITU-T E.164: `+`, country code, at most 15 digits).
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Phone {
+    e164: String,
+    country_code: i32,
+}
+
+/// Whether libphonenumber knows numbers of this region.
+#[must_use]
+pub fn is_known(region: Region) -> bool {
+    metadata::is_known(region)
+}
+
+/// Parses an example of the region's numbers. The first number of a region takes longest, because its
+/// patterns are compiled.
+pub fn warm_up(region: Region) {
+    if let Some(example) = metadata::example(region) {
+        let _ = Phone::parse(&example, region);
+    }
+}
+
+/// Calls `read`, in which request structs read national numbers as numbers of `region`.
+pub fn with_default_region<T>(region: Region, read: impl FnOnce() -> T) -> T {
+    let before = DEFAULT_REGION.replace(Some(region));
+    let result = read();
+    DEFAULT_REGION.set(before);
+    result
+}
+
+impl Phone {
+    /// Parses any spelling that libphonenumber understands. A national number belongs to `default_region`.
+    ///
+    /// # Errors
+    /// [`InvalidField`] if the text is not a number, or the number cannot receive an SMS.
+    pub fn parse(text: &str, default_region: Region) -> Result<Self, InvalidField> {
+        Self::parse_with(text, Some(default_region))
+    }
+
+    fn parse_with(text: &str, default_region: Option<Region>) -> Result<Self, InvalidField> {
+        let (number, util) = metadata::parse(text.trim(), default_region)
+            .filter(|(number, util)| util.is_valid_number(number) && number.extension.is_none())
+            .ok_or(InvalidField("must be a phone number, such as +82 10 1234 5678"))?;
+        // Some countries (the USA) do not distinguish the two kinds by their digits.
+        match util.get_number_type(&number) {
+            PhoneNumberType::Mobile | PhoneNumberType::FixedLineOrMobile => Ok(Self {
+                e164: util.format(&number, PhoneNumberFormat::E164).into_owned(),
+                country_code: number.country_code,
+            }),
+            _ => Err(InvalidField("must be a mobile number: this one cannot receive an SMS")),
+        }
+    }
+
+    /// Returns the number in stored text in E.164, or `None` if the text is not one.
+    #[must_use]
+    pub fn from_stored(e164: &str) -> Option<Self> {
+        Some(Self { country_code: metadata::country_code(e164)?, e164: e164.to_owned() })
+    }
+
+    /// Returns the number in E.164: `+821012345678`.
+    #[must_use]
+    pub fn e164(&self) -> &str {
+        &self.e164
+    }
+
+    /// Returns the national digits without the trunk prefix: `1012345678` for `+821012345678`.
+    #[must_use]
+    pub fn national_digits(&self) -> &str {
+        self.e164.get(1 + self.country_code.to_string().len()..).unwrap_or_default()
+    }
+
+    /// Returns the country calling code: 82 for `+821012345678`.
+    #[must_use]
+    pub fn country_code(&self) -> i32 {
+        self.country_code
+    }
+}
+
+readable!(Phone, |text| Phone::parse_with(text, DEFAULT_REGION.get()));
+
+/// Shows the country code and the last two digits: `+82********78`.
+impl fmt::Debug for Phone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let last_two = self.e164.len().saturating_sub(2);
+        write!(f, "+{}********{}", self.country_code, self.e164.get(last_two..).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn e164(text: &str) -> Option<String> {
+        Phone::parse(text, Region::KR).ok().map(|phone| phone.e164)
+    }
+
+    #[test]
+    fn every_spelling_is_one_number() {
+        for text in [
+            "01012345678",
+            "010-1234-5678",
+            "+82 10 1234 5678",
+            "+821012345678",
+            " 010.1234.5678 ",
+            "+82(0)10-1234-5678",
+        ] {
+            assert_eq!(e164(text).as_deref(), Some("+821012345678"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_national_number_belongs_to_the_default_region() {
+        let phone = Phone::parse("090-1234-5678", Region::JP).map(|phone| phone.e164);
+        assert_eq!(phone.as_deref(), Ok("+819012345678"));
+    }
+
+    #[test]
+    fn numbers_that_cannot_receive_an_sms_are_rejected() {
+        for text in ["02-312-3456", "060-700-1234", "1588-1234", "080-123-4567", "+1 800 555 0199"] {
+            assert_eq!(e164(text), None, "{text}");
+        }
+        assert_eq!(e164("+1 202 555 0123").as_deref(), Some("+12025550123"));
+    }
+
+    #[test]
+    fn text_that_is_not_a_number_is_rejected() {
+        for text in
+            ["", "+", "12", "hello", "010-1234-5678-9012-3456", "010-1234-5678 ext. 9", "010 1234 5678; 010 1111 2222"]
+        {
+            assert_eq!(e164(text), None, "{text}");
+        }
+        assert_eq!(e164(&"1".repeat(100_000)), None);
+    }
+
+    #[test]
+    fn debug_masks() {
+        let phone = Phone::parse("01012345678", Region::KR);
+        assert_eq!(format!("{phone:?}"), "Ok(+82********78)");
+    }
+
+    proptest! {
+        #[test]
+        fn spelling_does_not_matter(subscriber in 20_000_000_u32..50_000_000, separator in "[ .-]?") {
+            let (a, b) = (subscriber / 10_000, subscriber % 10_000);
+            let expected = format!("+8210{subscriber}");
+            for text in [format!("010{separator}{a}{separator}{b:04}"), format!("+82{separator}10{separator}{a}{separator}{b:04}")] {
+                prop_assert_eq!(e164(&text), Some(expected.clone()));
+            }
+        }
+
+        #[test]
+        fn parsing_twice_changes_nothing(text in r"[+0-9() -]{6,20}|\PC*") {
+            if let Some(first) = e164(&text) {
+                prop_assert_eq!(e164(&first), Some(first.clone()));
+                prop_assert!(first.len() <= 16 && first.starts_with('+'));
+            }
+        }
+    }
+}

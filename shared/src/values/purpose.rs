@@ -1,0 +1,40 @@
+//! The purposes of an SMS session.
+
+use super::field::{Field, InvalidField, readable};
+
+/// The purpose that a verified SMS session may be used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Signing up.
+    Signup,
+    /// Resetting the password.
+    PasswordReset,
+}
+
+impl Purpose {
+    /// Every purpose.
+    pub const ALL: [Self; 2] = [Self::Signup, Self::PasswordReset];
+
+    /// Returns the word that is sent and stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Signup => "signup",
+            Self::PasswordReset => "password_reset",
+        }
+    }
+
+    /// Returns the purpose of a stored word, or `None` if the word is unknown.
+    #[must_use]
+    pub fn from_stored(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|purpose| purpose.as_str() == word)
+    }
+}
+
+impl Field for Purpose {
+    fn parse(text: &str) -> Result<Self, InvalidField> {
+        Self::from_stored(text).ok_or(InvalidField("must be signup or password_reset"))
+    }
+}
+
+readable!(Purpose, Field::parse);

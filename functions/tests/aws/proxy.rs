@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use shared::aws::{SnsSms, sdk_config};
 
 use crate::guarantees::config;
-use crate::http::{header, read_request, respond, serve};
+use crate::http::{Request, read_request, respond, serve};
 use crate::services::url;
 
 /// The behavior of the proxy in one call.
@@ -42,13 +42,13 @@ pub(crate) fn proxy(fault: impl Fn(&str, usize) -> Fault + Send + 'static) -> St
     let upstream = url("DYNAMODB_LOCAL_URL");
     let mut calls = HashMap::<String, usize>::new();
     serve(move |mut client| {
-        let (head, body) = read_request(&mut client);
-        let operation = header(&head, "x-amz-target").rsplit('.').next().unwrap().to_owned();
+        let request = read_request(&mut client);
+        let operation = request.header("x-amz-target").unwrap().rsplit('.').next().unwrap().to_owned();
         let nth = calls.entry(operation.clone()).or_default();
         *nth += 1;
         match fault(&operation, *nth) {
-            Fault::None => forward(&upstream, &head, &body, Some(client)),
-            Fault::LoseResponse => forward(&upstream, &head, &body, None),
+            Fault::None => forward(&upstream, &request, Some(client)),
+            Fault::LoseResponse => forward(&upstream, &request, None),
             Fault::Throttle => respond(client, 400, br#"{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException","message":"slow down"}"#),
             Fault::Conflict => respond(
                 client,
@@ -62,12 +62,12 @@ pub(crate) fn proxy(fault: impl Fn(&str, usize) -> Fault + Send + 'static) -> St
     })
 }
 
-fn forward(upstream: &str, head: &str, body: &[u8], client: Option<TcpStream>) {
-    let mut request = ureq::post(upstream);
+fn forward(upstream: &str, request: &Request, client: Option<TcpStream>) {
+    let mut forwarded = ureq::post(upstream);
     for name in ["x-amz-target", "content-type", "authorization"] {
-        request = request.header(name, header(head, name));
+        forwarded = forwarded.header(name, request.header(name).unwrap());
     }
-    let mut response = request.config().http_status_as_error(false).build().send(body).unwrap();
+    let mut response = forwarded.config().http_status_as_error(false).build().send(&request.body).unwrap();
     let (status, body) = (response.status().as_u16(), response.body_mut().read_to_vec().unwrap());
     if let Some(client) = client {
         respond(client, status, &body);

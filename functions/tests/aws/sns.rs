@@ -33,7 +33,7 @@ async fn sms_is_transactional_with_a_maximum_price_and_is_not_retried() {
     let settings = SmsSettings { sender_id: Some("Ably".to_owned()), max_price_usd: "0.25".to_owned() };
     let second_request = listener.try_clone().unwrap();
     // The fake SNS hangs up without a response.
-    let request = std::thread::spawn(move || read_request(&mut listener.accept().unwrap().0).1);
+    let request = std::thread::spawn(move || read_request(&mut listener.accept().unwrap().0).body);
     SnsSms::new(&sdk, settings).send(&phone(), "text").await.unwrap_err();
     let request = String::from_utf8(request.join().unwrap()).unwrap();
     second_request.set_nonblocking(true).unwrap();

@@ -1,6 +1,6 @@
-// Profile as one would write it for Lambda's Node: AWS SDK v3 and jose. The packages are loaded as they
-// are, not bundled, as Lambda's own runtime brings its SDK. It asks the Runtime API for events, as that
-// runtime does.
+// Implements `profile` as is usual for Lambda's Node: with the AWS SDK v3 and jose. It loads the packages
+// unbundled, because Lambda's own runtime contains the SDK. Like that runtime, it requests events from the
+// Runtime API.
 
 import http from "node:http";
 import { DynamoDBClient, GetItemCommand } from "@aws-sdk/client-dynamodb";
@@ -36,13 +36,13 @@ async function profile(event) {
 const agent = new http.Agent({ keepAlive: true });
 const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(":");
 
-function ask(method, path, body) {
+function callRuntime(method, path, body) {
   return new Promise((resolve, reject) => {
-    const request = http.request({ agent, host, port, method, path: `/2018-06-01/runtime/invocation/${path}` }, (answer) => {
+    const request = http.request({ agent, host, port, method, path: `/2018-06-01/runtime/invocation/${path}` }, (response) => {
       let text = "";
-      answer.setEncoding("utf8");
-      answer.on("data", (chunk) => (text += chunk));
-      answer.on("end", () => resolve({ text, headers: answer.headers }));
+      response.setEncoding("utf8");
+      response.on("data", (chunk) => (text += chunk));
+      response.on("end", () => resolve({ text, headers: response.headers }));
     });
     request.on("error", reject);
     request.end(body);
@@ -50,7 +50,7 @@ function ask(method, path, body) {
 }
 
 for (;;) {
-  const { text, headers } = await ask("GET", "next");
-  const answer = await profile(JSON.parse(text));
-  await ask("POST", `${headers["lambda-runtime-aws-request-id"]}/response`, JSON.stringify(answer));
+  const { text, headers } = await callRuntime("GET", "next");
+  const response = await profile(JSON.parse(text));
+  await callRuntime("POST", `${headers["lambda-runtime-aws-request-id"]}/response`, JSON.stringify(response));
 }

@@ -1,7 +1,6 @@
-"""Login and profile as one would put the FastAPI stack on Lambda: Mangum, boto3, bcrypt, PyJWT.
+"""Implements `login` and `profile` as is usual for FastAPI on Lambda: with Mangum, boto3, bcrypt and PyJWT.
 
-Run as a Lambda function: without an argument it asks the Runtime API for events, as Lambda's own
-Python runtime does.
+Like Lambda's own Python runtime, it requests events from the Runtime API.
 """
 
 import http.client
@@ -27,16 +26,16 @@ class Credentials(BaseModel):
     password: str
 
 
-def item(pk: str) -> dict | None:
-    got = dynamodb.get_item(TableName=USERS, Key={"pk": {"S": pk}}, ConsistentRead=True)
-    return got.get("Item")
+def get_item(pk: str) -> dict | None:
+    response = dynamodb.get_item(TableName=USERS, Key={"pk": {"S": pk}}, ConsistentRead=True)
+    return response.get("Item")
 
 
 @app.post("/api/v1/users/login")
 def login(credentials: Credentials):
-    link = item(f"EMAIL#{credentials.email.lower()}")
+    link = get_item(f"EMAIL#{credentials.email.lower()}")
     user_id = link["user_id"]["S"] if link else ""
-    user = item(f"USER#{user_id}") if link else None
+    user = get_item(f"USER#{user_id}") if link else None
     if not user or not bcrypt.checkpw(credentials.password.encode(), user["password_hash"]["S"].encode()):
         raise HTTPException(401)
     now = int(time.time())
@@ -50,7 +49,7 @@ def profile(authorization: str = Header()):
         claims = jwt.decode(authorization.removeprefix("Bearer "), SECRET, ["HS256"])
     except jwt.InvalidTokenError as error:
         raise HTTPException(401) from error
-    user = item(f"USER#{claims['user_id']}")
+    user = get_item(f"USER#{claims['user_id']}")
     if not user:
         raise HTTPException(401)
     return {field: user[field]["S"] for field in ("name", "email", "phone", "nickname")}
@@ -60,14 +59,15 @@ handler = Mangum(app, lifespan="off")
 
 
 def serve() -> None:
+    """Handles events forever."""
     runtime = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
     while True:
         runtime.request("GET", "/2018-06-01/runtime/invocation/next")
         response = runtime.getresponse()
         event = json.loads(response.read())
         request_id = response.headers["Lambda-Runtime-Aws-Request-Id"]
-        answer = json.dumps(handler(event, None)).encode()
-        runtime.request("POST", f"/2018-06-01/runtime/invocation/{request_id}/response", answer)
+        result = json.dumps(handler(event, None)).encode()
+        runtime.request("POST", f"/2018-06-01/runtime/invocation/{request_id}/response", result)
         runtime.getresponse().read()
 
 

@@ -1,4 +1,4 @@
-//! One hash with bcrypt of cost 12: ours, libxcrypt's in C (as Perl's `crypt`) and Python's.
+//! The time of one bcrypt hash at cost 12: in Rust, in C (libxcrypt, as Perl's `crypt`) and in Python.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,51 +7,52 @@ use std::time::{Duration, Instant};
 use shared::error::BoxError;
 use shared::values::{Field as _, Password};
 
+use crate::events::PASSWORD;
 use crate::timing::Times;
 
 const COST: u32 = 12;
 const PERL: &str = r#"
 use Time::HiRes "time";
-# Of constants, Perl would make it before it runs.
-my ($password, $salt) = ("correct horse battery", '$2b$12$......................');
+my $password = shift;
 my $start = time;
-my $hash = crypt($password, $salt);
-my $took = time - $start;
+my $hash = crypt($password, '$2b$12$......................');
+my $duration = time - $start;
 die unless $hash =~ /^\$2b\$12\$/;
-print $took;
+print $duration;
 "#;
 const PYTHON: &str = "
-import bcrypt, time
+import bcrypt, sys, time
+password = sys.argv[1].encode()
 start = time.perf_counter()
-bcrypt.hashpw(b'correct horse battery', b'$2b$12$......................')
+bcrypt.hashpw(password, b'$2b$12$......................')
 print(time.perf_counter() - start)
 ";
 
 #[derive(Default)]
 pub(crate) struct Bcrypt {
-    pub(crate) ours: Times,
-    /// Empty where Perl has no bcrypt, as on macOS.
+    pub(crate) rust: Times,
+    /// Empty where Perl's `crypt` lacks bcrypt, as on macOS.
     pub(crate) libxcrypt: Times,
     pub(crate) python: Times,
 }
 
 impl Bcrypt {
-    /// One round.
+    /// Measures one round.
     pub(crate) fn measure(&mut self, python: &Path) -> Result<(), BoxError> {
-        let password = Password::parse("correct horse battery").map_err(|invalid| invalid.0)?;
+        let password = Password::parse(PASSWORD).map_err(|invalid| invalid.0)?;
         let start = Instant::now();
         password.hash(COST)?;
-        self.ours.push(start.elapsed());
-        if let Ok(took) = printed(Command::new("perl").args(["-e", PERL])) {
-            self.libxcrypt.push(took);
+        self.rust.push(start.elapsed());
+        if let Ok(duration) = printed_duration(Command::new("perl").args(["-e", PERL, PASSWORD])) {
+            self.libxcrypt.push(duration);
         }
-        self.python.push(printed(Command::new(python).args(["-c", PYTHON]))?);
+        self.python.push(printed_duration(Command::new(python).args(["-c", PYTHON, PASSWORD]))?);
         Ok(())
     }
 }
 
-/// The seconds that a program prints.
-fn printed(command: &mut Command) -> Result<Duration, BoxError> {
+/// Runs a program that prints a number of seconds, and returns this duration.
+fn printed_duration(command: &mut Command) -> Result<Duration, BoxError> {
     let output = command.output()?;
     Ok(Duration::try_from_secs_f64(std::str::from_utf8(&output.stdout)?.trim().parse()?)?)
 }

@@ -1,8 +1,8 @@
-//! As much of HTTP/1.1 as a stand-in for a service needs.
+//! The part of HTTP/1.1 that the fake services and the Runtime API need.
 
 use std::io::{self, BufRead, Write};
 
-/// A request, as it was read.
+/// A request that was received.
 pub(crate) struct Request {
     pub(crate) path: String,
     headers: Vec<(String, String)>,
@@ -10,7 +10,7 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// Reads the next one; none at the end of the connection.
+    /// Reads the next request. Returns `None` at the end of the connection.
     pub(crate) fn read(stream: &mut impl BufRead) -> io::Result<Option<Self>> {
         let mut line = String::new();
         if stream.read_line(&mut line)? == 0 {
@@ -18,7 +18,7 @@ impl Request {
         }
         let mut words = line.split_whitespace().map(str::to_owned);
         let (Some(_method), Some(path)) = (words.next(), words.next()) else {
-            return Err(io::Error::other("this is no request"));
+            return Err(io::Error::other("the first line is not that of an HTTP request"));
         };
         let mut headers = Vec::new();
         loop {
@@ -49,20 +49,25 @@ impl Request {
         Ok(Some(request))
     }
 
-    /// A header's value.
+    /// Returns the value of a header, whose name must be lowercase.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// Writes a response; the connection is kept.
-pub(crate) fn respond(stream: &mut impl Write, status: u16, headers: &[(&str, &str)], body: &[u8]) -> io::Result<()> {
+/// Writes a response, and leaves the connection open.
+pub(crate) fn write_response(
+    stream: &mut impl Write,
+    status: u16,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> io::Result<()> {
     let mut response = format!("HTTP/1.1 {status} -\r\ncontent-length: {}\r\n", body.len());
     for (name, value) in headers {
         response += &format!("{name}: {value}\r\n");
     }
     response += "\r\n";
-    // In one piece: two small ones would wait for each other (Nagle).
+    // Writes one piece: of two small ones, the second waits for the first (Nagle).
     let mut bytes = response.into_bytes();
     bytes.extend_from_slice(body);
     stream.write_all(&bytes)?;

@@ -1,20 +1,23 @@
-//! Measures the functions as Lambda runs them: their times, instructions, memory, sizes and requests,
-//! and what they are compared with. `./local/bench` builds and starts all that it needs.
+//! Measures the functions as Lambda runs them: their times, instructions, memory, sizes and requests, and
+//! those of the programs that they are compared with. `./local/bench` builds and starts all that it needs.
 
-#![expect(clippy::disallowed_methods, reason = "it measures the real time")]
-#![expect(clippy::indexing_slicing, reason = "of JSON, where what is missing is null, and of rows that are there")]
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a program for people")]
+#![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+#![expect(clippy::indexing_slicing, reason = "a missing member of a JSON value is null, and each row exists")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program prints its results")]
 
 mod bcrypt;
 mod callgrind;
+mod comparisons;
 mod cost;
+mod events;
+mod fake_aws;
+mod fixture;
 mod http;
 mod init;
 mod lambda;
 mod limits;
 mod measured;
 mod requests;
-mod scene;
 mod services;
 mod share;
 mod tables;
@@ -25,41 +28,54 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use serde_json::Value as Json;
-
 use rand::seq::SliceRandom as _;
-
-use bcrypt::Bcrypt;
-use callgrind::Connections;
-use init::Init;
-use measured::Measured;
-use scene::{Call, Scene, login, profile};
-use services::Manner;
-use share::Share;
-use timing::Row;
+use serde_json::Value as Json;
 
 use shared::error::BoxError;
 
-/// What it is given: see `local/bench`.
+use bcrypt::Bcrypt;
+use callgrind::Instructions;
+use fixture::{Case, Fixture};
+use measured::Measured;
+use services::Behavior;
+use share::Share;
+use timing::Row;
+
+/// The arguments that `local/bench` passes.
 struct Arguments {
     /// The folder of the release programs.
     programs: PathBuf,
-    /// The URL of a DynamoDB Local with no tables.
+    /// The URL of a DynamoDB Local without tables.
     dynamodb_local: String,
     /// A Python with the packages of `local/tools/requirements-benchmark.txt`.
     python: PathBuf,
     /// The folder of `app.mjs` and its packages.
     node: PathBuf,
     rounds: usize,
-    what: String,
-    /// Whether what does not depend on time is measured with services that are slow.
-    is_slow: bool,
+    mode: Mode,
+    /// The behavior of the services where no times are measured.
+    behavior: Behavior,
 }
 
-/// The cost of bcrypt that passwords are hashed with where time is measured.
+/// The results that a run prints.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// All measurements.
+    All,
+    /// The cost of a million users.
+    Cost,
+    /// The deterministic metrics, compared with the recorded ones.
+    Check,
+    /// The deterministic metrics, which are then recorded.
+    Record,
+}
+
+/// The cost of bcrypt where times are measured.
 const TIMED_COST: u32 = 12;
-/// The same where instructions are counted. With the least cost, a hash takes seconds under callgrind: no
-/// connection is idle for so long that it is closed.
+/// The cost of bcrypt where instructions are counted.
+///
+/// At this cost, the lowest one, a hash takes only seconds under callgrind. No connection is idle for so
+/// long that it is closed.
 const COUNTED_COST: u32 = 10;
 
 fn main() -> ExitCode {
@@ -73,13 +89,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether all is well.
+/// Measures, prints the results, and returns whether no metric regressed.
 fn run() -> Result<bool, BoxError> {
-    let arguments = Arguments::read().ok_or("it is started by ./local/bench")?;
-    let scene = Scene::set(Manner::default(), TIMED_COST)?;
-    let mut rows: Vec<Row> = scene.calls().into_iter().map(|call| row(call, &scene, &arguments)).collect();
-    let outcomes = requests::outcomes(&arguments.programs, &arguments.dynamodb_local, arguments.manner())?;
-    if arguments.what == "--cost" {
+    let arguments = Arguments::parse().ok_or("run ./local/bench, which passes the arguments")?;
+    let fixture = Fixture::new(Behavior::default(), TIMED_COST)?;
+    let mut rows: Vec<Row> = fixture.cases().into_iter().map(|case| row(case, &fixture, &arguments)).collect();
+    let outcomes = requests::outcomes(&arguments.programs, &arguments.dynamodb_local, arguments.behavior)?;
+    if arguments.mode == Mode::Cost {
         measure(&mut rows, arguments.rounds, None)?;
         cost::print(&rows, &outcomes, &template()?)?;
         return Ok(true);
@@ -88,30 +104,35 @@ fn run() -> Result<bool, BoxError> {
     let mut measured = Measured {
         instructions: BTreeMap::new(),
         handshake: 0,
-        bcrypt_of_cost_10: 0,
+        bcrypt_at_cost_10: 0,
         zips: zips(&rows)?,
         outcomes,
         bcrypt: Bcrypt::default(),
         rows,
     };
-    if arguments.what == "--check" || arguments.what == "--record" {
+    if arguments.mode == Mode::Check || arguments.mode == Mode::Record {
         measure(&mut measured.rows, 2, None)?;
         count(&mut measured, &arguments)?;
-        tables::print_fixed(&measured);
+        tables::print_deterministic(&measured);
         tables::print_outcomes(&measured.outcomes);
-        return if arguments.what == "--record" { limits::record(&measured) } else { limits::check(&measured) };
+        if arguments.mode == Mode::Check {
+            return limits::check(&measured);
+        }
+        limits::record(&measured)?;
+        return Ok(true);
     }
 
-    measured.rows.extend(others(&scene, &arguments)?);
-    let share = Share::of(128).inspect_err(|why| println!("The CPU share of 128 MB is NOT measured: {why}\n")).ok();
+    measured.rows.extend(comparisons::rows(&fixture, &arguments.python, &arguments.node)?);
+    let share =
+        Share::new(128).inspect_err(|error| println!("The CPU share of 128 MB is NOT measured: {error}\n")).ok();
     measure(&mut measured.rows, arguments.rounds, share.as_ref())?;
     for _ in 0..arguments.rounds {
         measured.bcrypt.measure(&arguments.python)?;
     }
     count(&mut measured, &arguments)?;
-    measured.bcrypt_of_cost_10 = count_bcrypt(&measured, &arguments)?;
+    measured.bcrypt_at_cost_10 = count_bcrypt(&measured, &arguments)?;
     tables::print_times(&measured.rows);
-    tables::print_fixed(&measured);
+    tables::print_deterministic(&measured);
     tables::print_bcrypt(&measured.bcrypt);
     tables::print_outcomes(&measured.outcomes);
     targets::print(&measured);
@@ -119,7 +140,7 @@ fn run() -> Result<bool, BoxError> {
 }
 
 impl Arguments {
-    fn read() -> Option<Self> {
+    fn parse() -> Option<Self> {
         let mut arguments = std::env::args().skip(1);
         let mut next = || arguments.next();
         Some(Self {
@@ -128,96 +149,86 @@ impl Arguments {
             python: next()?.into(),
             node: next()?.into(),
             rounds: next()?.parse().ok().filter(|rounds| *rounds > 0)?,
-            what: next().unwrap_or_default(),
-            is_slow: next().is_some_and(|slow| slow == "--slow"),
+            mode: match next()?.as_str() {
+                "" => Mode::All,
+                "--cost" => Mode::Cost,
+                "--check" => Mode::Check,
+                "--record" => Mode::Record,
+                _ => return None,
+            },
+            behavior: match next()?.as_str() {
+                "" => Behavior::default(),
+                "--slow" => Behavior { is_slow: true, ..Behavior::default() },
+                _ => return None,
+            },
         })
     }
-
-    fn manner(&self) -> Manner {
-        Manner { is_slow: self.is_slow, ..Manner::default() }
-    }
 }
 
-fn row(call: Call, scene: &Scene, arguments: &Arguments) -> Row {
-    let environment = scene.environment(call.function);
-    Row::new(call.name, call.function, arguments.programs.join(call.function), environment, call.events, call.status)
+fn row(case: Case, fixture: &Fixture, arguments: &Arguments) -> Row {
+    let environment = fixture.aws.environment(case.function);
+    Row::new(case.name, case.function, arguments.programs.join(case.function), environment, case.events, case.status)
 }
 
-/// What the functions are compared with. Their tokens are of the Python's login.
-fn others(scene: &Scene, arguments: &Arguments) -> Result<Vec<Row>, BoxError> {
-    let app = |row: Row, file: PathBuf| {
-        let mut row = Row { arguments: vec![file.display().to_string()], ..row };
-        row.environment.insert("JWT_SECRET", "a secret of at least thirty-two bytes".to_owned());
-        row.environment.insert("NODE_EXTRA_CA_CERTS", row.environment["AWS_CA_BUNDLE"].clone());
-        row
-    };
-    let python = |name, event: Json| {
-        let environment = scene.environment("others");
-        let events = vec![event.to_string().into_bytes()];
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("rows/app.py");
-        app(Row::new(name, "others", arguments.python.clone(), environment, events, Some(200)), file)
-    };
-    let logs_in = python("FastAPI: login", login("minji@example.com", scene::PASSWORD));
-    let (mut lambda, _) = lambda::Lambda::start(logs_in.command())?;
-    let answer: Json = serde_json::from_slice(&lambda.invoke(logs_in.events.first().ok_or("no event")?)?.body)?;
-    let tokens: Json = serde_json::from_str(answer["body"].as_str().unwrap_or_default())?;
-    let event = profile(tokens["access_token"].as_str().ok_or_else(|| format!("FastAPI answered {answer}"))?);
-    let shows = python("FastAPI: profile", event.clone());
-    let (environment, events) = (scene.environment("others"), vec![event.to_string().into_bytes()]);
-    let node = Row::new("Node: profile", "others", "node".into(), environment, events, Some(200));
-    Ok(vec![logs_in, shows, app(node, arguments.node.join("app.mjs"))])
-}
-
+/// Measures the times of each row once per round. The order changes, so that other load of the machine
+/// affects all rows alike.
 fn measure(rows: &mut [Row], rounds: usize, share: Option<&Share>) -> Result<(), BoxError> {
     let mut order: Vec<usize> = (0..rows.len()).collect();
     for _ in 0..rounds {
-        // The first start of a program after that of another one is slower.
+        // Shuffles, because the first start of a program after that of another one is slower.
         order.shuffle(&mut rand::rng());
         for &nth in &order {
             let row = &mut rows[nth];
             row.measure()?;
-            if let (Some(share), false) = (share, row.has_a_cpu()) {
-                row.measure_with(share)?;
+            if let (Some(share), false) = (share, row.has_full_cpu) {
+                row.measure_with_share(share)?;
             }
         }
     }
     Ok(())
 }
 
+/// Counts the instructions of each row, and those of a handshake.
 fn count(measured: &mut Measured, arguments: &Arguments) -> Result<(), BoxError> {
-    let scene = Scene::set(arguments.manner(), COUNTED_COST)?;
-    for call in scene.calls() {
-        let row = row(call, &scene, arguments);
-        let must = Connections::of(Init::of(init::access(&row.function)).connections(), true);
-        measured.instructions.insert(row.name.clone(), callgrind::count(&row, COUNTED_COST, &scene, must)?);
+    let fixture = Fixture::new(arguments.behavior, COUNTED_COST)?;
+    for case in fixture.cases() {
+        let row = row(case, &fixture, arguments);
+        measured.instructions.insert(row.name.clone(), callgrind::count(&row, COUNTED_COST, &fixture.aws)?);
     }
     measured.handshake = count_handshake(measured, arguments)?;
     Ok(())
 }
 
-/// Counts what a request needs more if it opens a connection. It is one that asks DynamoDB once.
+/// Counts the instructions of one more connection, with a function that sends one request to DynamoDB.
 fn count_handshake(measured: &Measured, arguments: &Arguments) -> Result<u64, BoxError> {
-    const FUNCTION: &str = "email-duplicate-check";
-    let scene = Scene::set(Manner { closes: true, ..arguments.manner() }, COUNTED_COST)?;
-    let call = scene.calls().into_iter().find(|call| call.name == FUNCTION).ok_or("no such row")?;
-    let must = Connections::of(Init::of(init::access(FUNCTION)).connections(), false);
-    let counted = callgrind::count(&row(call, &scene, arguments), COUNTED_COST, &scene, must)?;
-    let stays_open = measured.instructions.get(FUNCTION).ok_or("not counted")?;
-    Ok(counted.warm.saturating_sub(stays_open.warm))
+    const ROW: &str = "email-duplicate-check";
+    let behavior = Behavior { closes_connections: true, ..arguments.behavior };
+    let with_handshake = count_row(ROW, COUNTED_COST, behavior, arguments)?;
+    let without = measured.instructions.get(ROW).ok_or("the instructions were not counted")?;
+    Ok(with_handshake.warm.saturating_sub(without.warm))
 }
 
-/// Counts a hash: one more cost is twice the bcrypt, which adds as much as it was.
+/// Counts the instructions of a hash. The next cost doubles them, so it adds as many as the hash has.
 fn count_bcrypt(measured: &Measured, arguments: &Arguments) -> Result<u64, BoxError> {
-    const FUNCTION: &str = "signup";
-    let scene = Scene::set(arguments.manner(), COUNTED_COST)?;
-    let call = scene.calls().into_iter().find(|call| call.name == FUNCTION).ok_or("no such row")?;
-    let must = Connections::of(Init::of(init::access(FUNCTION)).connections(), true);
-    let more = callgrind::count(&row(call, &scene, arguments), COUNTED_COST + 1, &scene, must)?;
-    let counted = measured.instructions.get(FUNCTION).ok_or("not counted")?;
-    Ok(more.warm.saturating_sub(counted.warm))
+    const ROW: &str = "signup";
+    let at_next_cost = count_row(ROW, COUNTED_COST + 1, arguments.behavior, arguments)?;
+    let at_cost = measured.instructions.get(ROW).ok_or("the instructions were not counted")?;
+    Ok(at_next_cost.warm.saturating_sub(at_cost.warm))
 }
 
-/// How large each program is as SAM uploads it: alone in a zip, made by Python.
+/// Counts the instructions of the row with this name, on services of its own.
+fn count_row(
+    name: &str,
+    bcrypt_cost: u32,
+    behavior: Behavior,
+    arguments: &Arguments,
+) -> Result<Instructions, BoxError> {
+    let fixture = Fixture::new(behavior, COUNTED_COST)?;
+    let case = fixture.cases().into_iter().find(|case| case.name == name).ok_or("the row does not exist")?;
+    callgrind::count(&row(case, &fixture, arguments), bcrypt_cost, &fixture.aws)
+}
+
+/// Returns the size of each function's zip, in bytes. As in an upload by SAM, it contains only the program.
 fn zips(rows: &[Row]) -> Result<BTreeMap<String, u64>, BoxError> {
     const ZIP: &str = "
 import io, sys, zipfile

@@ -1,5 +1,5 @@
-//! Stand-ins for AWS over TLS, with a certificate authority of their own: DynamoDB, SNS and Secrets
-//! Manager, each at its own port. They count what they are asked.
+//! A fake service of AWS over TLS, at its own port and with its own certificate authority. It counts the
+//! requests that it receives.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufReader};
@@ -13,66 +13,115 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair,
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{CipherSuite, ServerConfig, ServerConnection, StreamOwned};
+use serde_json::Value as Json;
 
 use shared::error::BoxError;
 
-use crate::http::{Request, respond};
+use crate::http::{Request, write_response};
 
-/// What a service answers: a status, a content type and a body.
-pub(crate) type Answer = dyn Fn(&Request) -> (u16, &'static str, String) + Send + Sync;
+/// Returns the response of a service to a request.
+pub(crate) type Respond = dyn Fn(&Request) -> Response + Send + Sync;
 
-/// How a service serves its clients. By default without delay, on connections that it keeps open.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Manner {
-    /// Whether it waits before each handshake and each answer, as if the client were many times slower.
-    pub(crate) is_slow: bool,
-    /// Whether it closes a connection after one answer, so that each request needs a handshake.
-    pub(crate) closes: bool,
+/// The response of a service.
+pub(crate) struct Response {
+    status: u16,
+    content_type: &'static str,
+    body: String,
 }
 
-/// Longer than a function waits for a connection, for an attempt and in init, with `TIMEOUT_FACTOR` 1.
-const SLOW_HANDSHAKE: Duration = Duration::from_secs(3);
-const SLOW_ANSWER: Duration = Duration::from_millis(300);
+impl Response {
+    pub(crate) fn dynamodb(status: u16, body: &Json) -> Self {
+        Self { status, content_type: "application/x-amz-json-1.0", body: body.to_string() }
+    }
 
-/// What a service was asked since it was last looked at.
+    pub(crate) fn secrets_manager(body: &Json) -> Self {
+        Self { status: 200, content_type: "application/x-amz-json-1.1", body: body.to_string() }
+    }
+
+    pub(crate) fn sns(status: u16, body: String) -> Self {
+        Self { status, content_type: "text/xml", body }
+    }
+
+    /// Returns the response of an SNS that works.
+    pub(crate) fn sns_success(request: &Request) -> Self {
+        let body = String::from_utf8_lossy(&request.body);
+        let (action, result) = if body.contains("Action=Publish") {
+            ("Publish", "<MessageId>1</MessageId>")
+        } else {
+            ("GetSMSAttributes", "<attributes></attributes>")
+        };
+        Self::sns(
+            200,
+            format!(
+                "<{action}Response xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><{action}Result>{result}</{action}Result><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></{action}Response>"
+            ),
+        )
+    }
+}
+
+/// The behavior of a service towards its clients. By default it responds without delay, and leaves its
+/// connections open.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Behavior {
+    /// Whether the service waits before each handshake and each response, as if the client were many times
+    /// slower.
+    pub(crate) is_slow: bool,
+    /// Whether the service closes a connection after one response, so that each request needs a handshake.
+    pub(crate) closes_connections: bool,
+}
+
+/// The delays exceed the timeouts of a connection, of a request and of init with `TIMEOUT_FACTOR` 1.
+const SLOW_HANDSHAKE: Duration = Duration::from_secs(3);
+const SLOW_RESPONSE: Duration = Duration::from_millis(300);
+
+/// The counts of what a service received.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Asked {
-    /// New connections, each with a whole TLS handshake.
+pub(crate) struct Received {
+    /// The new connections, each with a full TLS handshake.
     pub(crate) connections: usize,
-    /// Requests, by operation.
+    /// The requests by operation.
     pub(crate) requests: BTreeMap<String, usize>,
+}
+
+impl Received {
+    /// Formats the requests, as in `1 GetItem, 1 PutItem`.
+    pub(crate) fn format_requests(&self) -> String {
+        let requests: Vec<_> = self.requests.iter().map(|(operation, times)| format!("{times} {operation}")).collect();
+        requests.join(", ")
+    }
 }
 
 /// A service that listens.
 pub(crate) struct Service {
-    /// `https://localhost:…`
+    /// The address, as in `https://localhost:1234`.
     pub(crate) url: String,
-    asked: Arc<Mutex<Asked>>,
+    received: Arc<Mutex<Received>>,
 }
 
-/// A certificate authority, and the certificate of `localhost`.
+/// A certificate authority, and its certificate for `localhost`.
 pub(crate) struct Tls {
     config: Arc<ServerConfig>,
     authority: String,
 }
 
 impl Tls {
+    /// Generates the keys and certificates.
     pub(crate) fn generate() -> Result<Self, BoxError> {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        // RSA, as Amazon Root CA 1, to which the chains of AWS's services lead.
+        // Uses RSA, as Amazon Root CA 1 does, at which the chains of AWS's services end.
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate_for(&PKCS_RSA_SHA256)?)?;
         let key = KeyPair::generate()?;
         let certificate = CertificateParams::new(["localhost".to_owned()])?.signed_by(&key, &authority)?;
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let mut provider = aws_lc_rs::default_provider();
-        // As s2n-tls, which AWS's services use, chooses where a client offers both.
+        // Prefers the cipher that s2n-tls chooses where a client offers both. AWS's services use s2n-tls.
         provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
         let config = ServerConfig::builder_with_provider(Arc::new(provider)).with_safe_default_protocol_versions()?;
         let mut config = config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key)?;
         config.ignore_client_order = true;
-        // No tickets: the second of two connections would resume the first one's session, or not,
-        // whichever is faster.
+        // Sends no tickets: with one, the second of two connections resumes the TLS session of the first
+        // one only if the first one is faster.
         config.send_tls13_tickets = 0;
         Ok(Self { config: Arc::new(config), authority: authority.pem() })
     }
@@ -84,56 +133,60 @@ impl Tls {
 }
 
 impl Service {
-    pub(crate) fn start(tls: &Tls, manner: Manner, answer: Box<Answer>) -> io::Result<Self> {
+    /// Starts a service at a free port.
+    pub(crate) fn start(tls: &Tls, behavior: Behavior, respond: Box<Respond>) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let url = format!("https://localhost:{}", listener.local_addr()?.port());
-        let (asked, config, answer) = (Arc::new(Mutex::new(Asked::default())), tls.config.clone(), Arc::new(answer));
-        let counted = asked.clone();
+        let received = Arc::new(Mutex::new(Received::default()));
+        let respond = Arc::new(respond);
+        let config = tls.config.clone();
+        let counts = received.clone();
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let (asked, config, answer) = (counted.clone(), config.clone(), answer.clone());
-                // A client that hangs up is no fault of the service.
-                thread::spawn(move || serve(client, config, manner, &asked, &**answer).ok());
+                let (received, config, respond) = (counts.clone(), config.clone(), respond.clone());
+                // Ignores a failure here: a client may close its connection at any time.
+                thread::spawn(move || serve(client, config, behavior, &received, &**respond).ok());
             }
         });
-        Ok(Self { url, asked })
+        Ok(Self { url, received })
     }
 
-    /// What it was asked since this was last called.
-    pub(crate) fn asked(&self) -> Asked {
-        std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Returns what the service received since the previous call.
+    pub(crate) fn take_received(&self) -> Received {
+        std::mem::take(&mut *self.received.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
+/// Serves one connection.
 fn serve(
     client: TcpStream,
     config: Arc<ServerConfig>,
-    manner: Manner,
-    asked: &Mutex<Asked>,
-    answer: &Answer,
+    behavior: Behavior,
+    received: &Mutex<Received>,
+    respond: &Respond,
 ) -> Result<(), BoxError> {
     client.set_nodelay(true)?;
-    let count = |count: &mut dyn FnMut(&mut Asked)| count(&mut asked.lock().unwrap_or_else(PoisonError::into_inner));
-    count(&mut |asked| asked.connections += 1);
-    if manner.is_slow {
+    let received = || received.lock().unwrap_or_else(PoisonError::into_inner);
+    received().connections += 1;
+    if behavior.is_slow {
         thread::sleep(SLOW_HANDSHAKE);
     }
     let mut stream = BufReader::new(StreamOwned::new(ServerConnection::new(config)?, client));
     while let Some(request) = Request::read(&mut stream)? {
-        let operation = request.header("x-amz-target").and_then(|target| target.split('.').nth(1));
-        // SNS has the operation in the body.
+        let target = request.header("x-amz-target").and_then(|target| target.split('.').nth(1));
+        // Reads the operation of SNS, which is in the body.
         let action =
             std::str::from_utf8(&request.body)?.strip_prefix("Action=").and_then(|body| body.split('&').next());
-        let operation = operation.or(action).ok_or("no operation")?.to_owned();
-        count(&mut |asked| *asked.requests.entry(operation.clone()).or_default() += 1);
-        let (status, content_type, body) = answer(&request);
-        if manner.is_slow {
-            thread::sleep(SLOW_ANSWER);
+        let operation = target.or(action).ok_or("no operation")?.to_owned();
+        *received().requests.entry(operation).or_default() += 1;
+        let response = respond(&request);
+        if behavior.is_slow {
+            thread::sleep(SLOW_RESPONSE);
         }
-        let headers = [("content-type", content_type), ("connection", "close")];
-        let headers = if manner.closes { &headers[..] } else { &headers[..1] };
-        respond(stream.get_mut(), status, headers, body.as_bytes())?;
-        if manner.closes {
+        let headers = [("content-type", response.content_type), ("connection", "close")];
+        let headers = if behavior.closes_connections { &headers[..] } else { &headers[..1] };
+        write_response(stream.get_mut(), response.status, headers, response.body.as_bytes())?;
+        if behavior.closes_connections {
             break;
         }
     }

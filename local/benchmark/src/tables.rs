@@ -1,4 +1,4 @@
-//! The tables of what was measured, in Markdown.
+//! Prints the measurements as tables in Markdown.
 
 use crate::bcrypt::Bcrypt;
 use crate::callgrind::Instructions;
@@ -9,8 +9,8 @@ use crate::timing::{Row, digits};
 
 pub(crate) fn print_times(rows: &[Row]) {
     let hello = rows.first().map_or(f64::NAN, |hello| hello.init.median());
-    println!("Times in ms: medians, and quartiles in brackets. Init is from spawning the process until it asks for");
-    println!("its first event, cold to its first answer; then a warm request. The 128 MB share is from init on.\n");
+    println!("Times in ms, as medians with quartiles in parentheses. Init runs from the spawn of the process to its");
+    println!("request for the first event, cold to its first response. The 128 MB share applies after init.\n");
     println!("| | init | × hello | cold | first ÷ warm | warm | p99 | first, 128 MB | warm, 128 MB | first ÷ warm |");
     println!("|---|---|---|---|---|---|---|---|---|---|");
     for row in rows {
@@ -23,22 +23,24 @@ pub(crate) fn print_times(rows: &[Row]) {
             digits(row.first.median() / row.warm.median()),
             row.warm.spread(),
             digits(row.warm.quantile(0.99)),
-            row.first_of_share.spread(),
-            row.warm_of_share.spread(),
-            digits(row.first_of_share.median() / row.warm_of_share.median()),
+            row.first_with_share.spread(),
+            row.warm_with_share.spread(),
+            digits(row.first_with_share.median() / row.warm_with_share.median()),
         );
     }
 }
 
-pub(crate) fn print_fixed(measured: &Measured) {
+pub(crate) fn print_deterministic(measured: &Measured) {
     let millions = |instructions: u64| digits(instructions as f64 / 1e6);
-    println!("\nWhat does not depend on time: millions of instructions, to the first answer and of a warm request");
-    println!("(bcrypt has cost 10), the most memory, and the zip that is uploaded. One more TLS handshake is");
+    println!("\nThe metrics that do not depend on time: millions of instructions to the first response and of a warm");
     println!(
-        "{}; the floor of a first answer is the hello's with the row's handshakes.\n",
+        "request (with bcrypt at cost 10), the peak of memory, and the zip that is uploaded. One more TLS handshake"
+    );
+    println!(
+        "takes {}. The floor of a first response is that of hello with the handshakes of the row.\n",
         millions(measured.handshake)
     );
-    println!("| | to the first answer | handshakes | × floor | warm | × hello | peak RSS, MB | zip, MB |");
+    println!("| | to the first response | handshakes | × floor | warm | × hello | peak RSS, MB | zip, MB |");
     println!("|---|---|---|---|---|---|---|---|");
     let hello = measured.instructions.get("hello").map_or(f64::NAN, |hello| hello.warm as f64);
     for row in &measured.rows {
@@ -49,7 +51,7 @@ pub(crate) fn print_fixed(measured: &Measured) {
             row.name,
             column(&|counted| millions(counted.first)),
             column(&|counted| counted.handshakes.to_string()),
-            column(&|_| digits(targets::first_of_floor(measured, &row.name))),
+            column(&|_| digits(targets::first_to_floor(measured, &row.name))),
             column(&|counted| millions(counted.warm)),
             column(&|counted| digits(counted.warm as f64 / hello)),
             row.rss as f64 / 1e6,
@@ -59,27 +61,30 @@ pub(crate) fn print_fixed(measured: &Measured) {
 }
 
 pub(crate) fn print_bcrypt(bcrypt: &Bcrypt) {
-    println!("\nA hash of bcrypt's cost 12, in ms:\n");
+    println!("\nThe duration of a bcrypt hash at cost 12, in ms:\n");
     println!("| bcrypt (Rust) | libxcrypt (C) | bcrypt (Python) |");
     println!("|---|---|---|");
-    println!("| {} | {} | {} |", bcrypt.ours.spread(), bcrypt.libxcrypt.spread(), bcrypt.python.spread());
+    println!("| {} | {} | {} |", bcrypt.rust.spread(), bcrypt.libxcrypt.spread(), bcrypt.python.spread());
 }
 
 pub(crate) fn print_outcomes(outcomes: &[Outcome]) {
-    println!("\nWhat each outcome asks of the services, on the connections that init has opened:\n");
+    println!("\nThe requests to the services by outcome, on the connections that init opened:\n");
     println!(
         "| function | outcome | status | DynamoDB | read units | write units | SNS | Secrets Manager | new connections |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
     for outcome in outcomes {
-        let [dynamodb, sns, secrets] = &outcome.cost.requests;
+        let usage = &outcome.usage;
         println!(
-            "| {} | {} | {} | {dynamodb} | {} | {} | {sns} | {secrets} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
             outcome.function,
-            outcome.outcome,
+            outcome.name,
             if outcome.status == 0 { String::new() } else { outcome.status.to_string() },
-            outcome.cost.read_units,
-            outcome.cost.write_units,
+            usage.dynamodb,
+            usage.read_units,
+            usage.write_units,
+            usage.sns,
+            usage.secrets_manager,
             outcome.connections,
         );
     }

@@ -1,4 +1,4 @@
-//! Times, in milliseconds, and memory.
+//! Measures times, in milliseconds, and memory.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -9,17 +9,16 @@ use serde_json::Value as Json;
 
 use shared::error::BoxError;
 
+use crate::fake_aws::Environment;
 use crate::init;
 use crate::lambda::Lambda;
-use crate::scene::Environment;
 use crate::share::Share;
 
-/// Samples of a time.
+/// Samples of a time, in milliseconds.
 #[derive(Default)]
 pub(crate) struct Times(Vec<f64>);
 
-/// What is measured: in each round each once, in a new order, so that what else the machine does meets
-/// all alike.
+/// A row of the tables: a program with its events, and its measurements.
 pub(crate) struct Row {
     pub(crate) name: String,
     pub(crate) function: String,
@@ -27,18 +26,21 @@ pub(crate) struct Row {
     pub(crate) arguments: Vec<String>,
     pub(crate) environment: Environment,
     pub(crate) events: Vec<Vec<u8>>,
+    /// The expected status of a response.
     pub(crate) status: Option<u64>,
-    /// From spawning it until it asks for its first event.
+    /// Whether the program hashes passwords, and therefore has a full CPU at any time.
+    pub(crate) has_full_cpu: bool,
+    /// From the spawn to the request for the first event.
     pub(crate) init: Times,
-    /// From spawning it to its first answer, less what Lambda needs between the two.
+    /// From the spawn to the first response, without Lambda's own time between init and the first event.
     pub(crate) cold: Times,
     pub(crate) first: Times,
     pub(crate) warm: Times,
-    pub(crate) first_of_share: Times,
-    pub(crate) warm_of_share: Times,
-    pub(crate) cpu_of_init: Times,
-    pub(crate) cpu_of_warm: Times,
-    /// In bytes, at most.
+    pub(crate) first_with_share: Times,
+    pub(crate) warm_with_share: Times,
+    pub(crate) init_cpu: Times,
+    pub(crate) warm_cpu: Times,
+    /// The peak of all rounds, in bytes.
     pub(crate) rss: u64,
 }
 
@@ -58,7 +60,7 @@ impl Times {
         self.quantile(0.5)
     }
 
-    /// The median and the quartiles.
+    /// Formats the median, followed by the quartiles in parentheses.
     pub(crate) fn spread(&self) -> String {
         if self.0.is_empty() {
             return "–".to_owned();
@@ -68,7 +70,7 @@ impl Times {
     }
 }
 
-/// With three digits that say something.
+/// Formats a number with about three significant digits, or as a dash if it is not a number.
 pub(crate) fn digits(number: f64) -> String {
     match number {
         number if number.is_nan() => "–".to_owned(),
@@ -80,6 +82,7 @@ pub(crate) fn digits(number: f64) -> String {
 }
 
 impl Row {
+    /// Creates a row without measurements.
     pub(crate) fn new(
         name: &str,
         function: &str,
@@ -96,72 +99,72 @@ impl Row {
             environment,
             events,
             status,
+            has_full_cpu: init::access(function).hashing,
             init: Times::default(),
             cold: Times::default(),
             first: Times::default(),
             warm: Times::default(),
-            first_of_share: Times::default(),
-            warm_of_share: Times::default(),
-            cpu_of_init: Times::default(),
-            cpu_of_warm: Times::default(),
+            first_with_share: Times::default(),
+            warm_with_share: Times::default(),
+            init_cpu: Times::default(),
+            warm_cpu: Times::default(),
             rss: 0,
         }
     }
 
+    /// Returns the command that starts the program.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).env_clear().envs(&self.environment).stderr(Stdio::null());
         command
     }
 
-    /// Whether it hashes, and so is given a whole CPU.
-    pub(crate) fn has_a_cpu(&self) -> bool {
-        init::access(&self.function).hashing || self.name == "FastAPI: login"
-    }
-
-    /// Gives it its `nth` event. An answer that is not the expected one ends the benchmark: nothing is
-    /// measured that does not work.
+    /// Sends the `nth` event to a function, starting over after the last event.
+    ///
+    /// # Errors
+    /// If the response does not have the expected status, so that only working functions are measured.
     pub(crate) fn invoke(&self, lambda: &mut Lambda, nth: usize) -> Result<Duration, BoxError> {
         let event = self.events.get(nth % self.events.len()).ok_or("no event")?;
-        let answered = lambda.invoke(event)?;
-        let answer: Json = serde_json::from_slice(&answered.body)?;
-        if answer["statusCode"].as_u64() != self.status {
-            return Err(format!("{} answered {answer}", self.name).into());
+        let invocation = lambda.invoke(event)?;
+        let response: Json = serde_json::from_slice(&invocation.body)?;
+        if response["statusCode"].as_u64() != self.status {
+            return Err(format!("{} returned {response}", self.name).into());
         }
-        Ok(answered.took)
+        Ok(invocation.duration)
     }
 
-    /// One round, with a full CPU.
+    /// Measures one round with a full CPU.
     pub(crate) fn measure(&mut self) -> Result<(), BoxError> {
         let (mut lambda, init) = Lambda::start(self.command())?;
         self.init.push(init);
-        let cpu_of_init = lambda.cpu();
+        let init_cpu = lambda.cpu_time();
         let first = self.invoke(&mut lambda, 0)?;
         self.cold.push(init + first);
         self.first.push(first);
-        let (requests, before) = (if self.has_a_cpu() { 3 } else { 20 }, lambda.settled_cpu()?);
+        let requests = if self.has_full_cpu { 3 } else { 20 };
+        let cpu_before = lambda.idle_cpu_time()?;
         for nth in 1..=requests {
-            let took = self.invoke(&mut lambda, nth as usize)?;
-            self.warm.push(took);
+            let duration = self.invoke(&mut lambda, nth as usize)?;
+            self.warm.push(duration);
         }
-        if let (Some(of_init), Some(before), Some(after)) = (cpu_of_init, before, lambda.settled_cpu()?) {
-            self.cpu_of_init.push(of_init);
-            // A thread that has ended is no longer counted.
-            self.cpu_of_warm.push(after.saturating_sub(before) / requests);
+        if let (Some(init_cpu), Some(before), Some(after)) = (init_cpu, cpu_before, lambda.idle_cpu_time()?) {
+            self.init_cpu.push(init_cpu);
+            // Saturates, as the time of a thread that has exited is no longer included.
+            self.warm_cpu.push(after.saturating_sub(before) / requests);
         }
         self.rss = self.rss.max(lambda.peak_rss()?);
         Ok(())
     }
 
-    /// One round, with a full CPU in init and a share of one from then on.
-    pub(crate) fn measure_with(&mut self, share: &Share) -> Result<(), BoxError> {
+    /// Measures one round with a full CPU in init, and then with a share of one.
+    pub(crate) fn measure_with_share(&mut self, share: &Share) -> Result<(), BoxError> {
         let (mut lambda, _) = Lambda::start(self.command())?;
         share.limit(lambda.process_id())?;
         for nth in 0..6 {
-            // In its next period it has its whole share again, as after any pause between requests.
+            // Waits for the next period, which has its whole share again, as after any pause between requests.
             sleep(Duration::from_millis(50));
-            let took = self.invoke(&mut lambda, nth)?;
-            if nth == 0 { &mut self.first_of_share } else { &mut self.warm_of_share }.push(took);
+            let duration = self.invoke(&mut lambda, nth)?;
+            if nth == 0 { &mut self.first_with_share } else { &mut self.warm_with_share }.push(duration);
         }
         Ok(())
     }

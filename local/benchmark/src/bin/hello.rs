@@ -1,4 +1,4 @@
-//! The floor: a function of `lambda_http` that does nothing.
+//! The floor of the measurements: a function of `lambda_http` that does nothing.
 
 use lambda_http::{Error, Request, service_fn};
 

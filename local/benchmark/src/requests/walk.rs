@@ -1,136 +1,129 @@
-//! The endpoints with their outcomes, in an order in which each finds what it needs.
+//! The calls of a walk, in an order in which each one finds the records that it requires.
 
 use serde_json::{Value as Json, json};
-
-use super::{Dynamo, World};
 use shared::error::BoxError;
 
-use crate::scene::{event, login, post, profile};
+use super::{Usage, Walk};
+use crate::events::{PASSWORD, get, login, post, profile, replace_password};
 
-const PASSWORD: &str = "correct horse battery";
-const NOTHING: Dynamo = ("", 0.0, 0.0);
-
-impl World {
-    /// Calls every endpoint, and records what each outcome cost.
-    pub(super) fn walk(&mut self) -> Result<(), BoxError> {
-        let get = |path: &str, query: &str| event("GET", path, query, None, None);
+impl Walk {
+    /// Calls every endpoint, and records the usage of each outcome.
+    pub(super) fn call_all(&mut self) -> Result<(), BoxError> {
         let email = || get("/api/v1/users/email/duplicate-check", "email=minji@example.com");
         let phone = |phone: &str| get("/api/v1/users/phone/duplicate-check", &format!("phone={phone}"));
         let send = |phone: &str| post("sms-auth/send", &json!({ "phone": phone }));
-        let verify = |session: &Json, phone: &str, code: &str| {
-            post("sms-auth/verify", &json!({ "session_id": session, "phone": phone, "auth_code": code }))
+        let verify = |session_id: &Json, phone: &str, code: &str| {
+            post("sms-auth/verify", &json!({ "session_id": session_id, "phone": phone, "auth_code": code }))
         };
-        let sign_up = |session: &Json, phone: &str, email: &str| {
+        let sign_up = |session_id: &Json, phone: &str, email: &str| {
             let (nickname, name) = ("minji", "Kim Minji");
             post(
                 "signup",
-                &json!({ "session_id": session, "phone": phone, "email": email, "nickname": nickname, "name": name, "password": PASSWORD }),
-            )
-        };
-        let reset = |session: &Json, password: &str| {
-            event(
-                "PUT",
-                "/api/v1/users/password",
-                "",
-                None,
-                Some(&json!({ "session_id": session, "password": password })),
+                &json!({ "session_id": session_id, "phone": phone, "email": email, "nickname": nickname, "name": name, "password": PASSWORD }),
             )
         };
         let refresh = |token: &Json| post("token/refresh", &json!({ "refresh_token": token }));
         let log_out = |token: &Json, everywhere: bool| {
             post("logout", &json!({ "refresh_token": token, "everywhere": everywhere }))
         };
-        let one_read = ("1 GetItem", 1.0, 0.0);
-        let (mine, others) = ("01012345678", "01087654321");
+        let another_code = |code: &str| if code == "000000" { "111111" } else { "000000" };
+        let nothing = Usage::default();
+        let one_read = Usage::dynamodb("1 GetItem", 1.0, 0.0);
+        let two_reads = Usage::dynamodb("2 GetItem", 2.0, 0.0);
+        let (own_phone, other_phone) = ("01012345678", "01087654321");
 
         // Sign-up.
-        self.call("email-duplicate-check", "free", email(), 200, one_read, "")?;
-        self.call("phone-duplicate-check", "free", phone(mine), 200, one_read, "")?;
-        self.call("phone-duplicate-check", "no phone number", phone("1"), 422, NOTHING, "")?;
-        let sent =
-            self.call("sms-auth-send", "sent", send(mine), 200, ("1 TransactWriteItems", 0.0, 4.0), "1 Publish")?;
-        let session = &sent["session_id"];
-        let refused = ("1 TransactWriteItems", 0.0, 4.0);
-        self.call("sms-auth-send", "refused: too soon", send(mine), 429, refused, "")?;
-        self.state().sns_is_away = true;
-        let undone = ("2 TransactWriteItems", 0.0, 8.0);
-        self.call("sms-auth-send", "SNS fails: undone", send(others), 504, undone, "1 Publish")?;
-        self.state().sns_is_away = false;
+        self.call("email-duplicate-check", "free", email(), 200, &one_read)?;
+        self.call("phone-duplicate-check", "free", phone(own_phone), 200, &one_read)?;
+        self.call("phone-duplicate-check", "invalid phone number", phone("1"), 422, &nothing)?;
+        let opened = Usage::dynamodb("1 TransactWriteItems", 0.0, 4.0);
+        let sent = self.call("sms-auth-send", "sent", send(own_phone), 200, &opened.clone().with_sms())?;
+        let session_id = &sent["session_id"];
+        self.call("sms-auth-send", "rate limited", send(own_phone), 429, &opened)?;
+        self.state().sns_is_unavailable = true;
+        let refunded = Usage::dynamodb("2 TransactWriteItems", 0.0, 8.0).with_sms();
+        self.call("sms-auth-send", "SNS fails: refunded", send(other_phone), 504, &refunded)?;
+        self.state().sns_is_unavailable = false;
         let code = self.state().code.clone();
-        let wrong = if code == "000000" { "111111" } else { "000000" };
-        let tried = ("1 GetItem, 1 TransactWriteItems", 1.0, 4.0);
-        self.call("sms-auth-verify", "wrong code", verify(session, mine, wrong), 401, tried, "")?;
-        self.call("sms-auth-verify", "no such session", verify(&json!("A".repeat(43)), mine, &code), 404, tried, "")?;
-        let not_mine = ("1 GetItem, 2 TransactWriteItems", 1.0, 6.0);
-        self.call("sms-auth-verify", "another phone", verify(session, others, &code), 401, not_mine, "")?;
-        let verified = ("1 GetItem, 2 TransactWriteItems", 1.0, 8.0);
-        let early = sign_up(session, mine, "minji@example.com");
-        self.call("signup", "phone not verified", early, 401, one_read, "")?;
-        self.call("sms-auth-verify", "verified", verify(session, mine, &code), 200, verified, "")?;
-        let good = || sign_up(session, mine, "minji@example.com");
-        let tokens =
-            self.call("signup", "signed up", good(), 201, ("1 GetItem, 1 TransactWriteItems", 1.0, 10.0), "")?;
-        self.call("signup", "session was used", good(), 401, one_read, "")?;
-        self.call("email-duplicate-check", "taken", email(), 200, one_read, "")?;
-        self.call("phone-duplicate-check", "taken", phone(mine), 200, one_read, "")?;
-        let second = self.verified(others)?;
-        let taken = ("1 GetItem, 1 TransactWriteItems", 1.0, 10.0);
-        self.call("signup", "e-mail is taken", sign_up(&second, others, "minji@example.com"), 409, taken, "")?;
-        self.call("signup", "a field is missing", post("signup", &json!({})), 422, NOTHING, "")?;
+        let wrong_code = verify(session_id, own_phone, another_code(&code));
+        let attempt = Usage::dynamodb("1 GetItem, 1 TransactWriteItems", 1.0, 4.0);
+        self.call("sms-auth-verify", "wrong code", wrong_code, 401, &attempt)?;
+        let unknown = verify(&json!("A".repeat(43)), own_phone, &code);
+        self.call("sms-auth-verify", "unknown SMS session", unknown, 404, &attempt)?;
+        let wrong_phone = Usage::dynamodb("1 GetItem, 2 TransactWriteItems", 1.0, 6.0);
+        let other = verify(session_id, other_phone, &code);
+        self.call("sms-auth-verify", "another phone number", other, 401, &wrong_phone)?;
+        let early = sign_up(session_id, own_phone, "minji@example.com");
+        self.call("signup", "phone number not verified", early, 401, &one_read)?;
+        let verified = Usage::dynamodb("1 GetItem, 2 TransactWriteItems", 1.0, 8.0);
+        self.call("sms-auth-verify", "verified", verify(session_id, own_phone, &code), 200, &verified)?;
+        let valid = || sign_up(session_id, own_phone, "minji@example.com");
+        let created = Usage::dynamodb("1 GetItem, 1 TransactWriteItems", 1.0, 10.0);
+        let first_tokens = self.call("signup", "signed up", valid(), 201, &created)?;
+        self.call("signup", "SMS session already used", valid(), 401, &one_read)?;
+        self.call("email-duplicate-check", "taken", email(), 200, &one_read)?;
+        self.call("phone-duplicate-check", "taken", phone(own_phone), 200, &one_read)?;
+        let other_session_id = self.verify_sms_session(other_phone)?;
+        let taken = sign_up(&other_session_id, other_phone, "minji@example.com");
+        self.call("signup", "email taken", taken, 409, &created)?;
+        self.call("signup", "missing fields", post("signup", &json!({})), 422, &nothing)?;
 
         // Login and profile.
-        let logged_in = ("2 GetItem, 1 PutItem", 2.0, 1.0);
-        let pair = self.call("login", "logged in", login("minji@example.com", PASSWORD), 200, logged_in, "")?;
-        let two_reads = ("2 GetItem", 2.0, 0.0);
-        self.call("login", "wrong password", login("minji@example.com", "a wrong battery"), 401, two_reads, "")?;
-        self.call("login", "unknown user", login("nobody@example.com", PASSWORD), 401, two_reads, "")?;
-        let access = pair["access_token"].as_str().unwrap_or_default();
-        self.call("profile", "shown", profile(access), 200, one_read, "")?;
-        self.call("profile", "token is not valid", profile("e30.e30.e30"), 401, NOTHING, "")?;
+        let logged_in = Usage::dynamodb("2 GetItem, 1 PutItem", 2.0, 1.0);
+        let tokens = self.call("login", "logged in", login("minji@example.com", PASSWORD), 200, &logged_in)?;
+        self.call("login", "wrong password", login("minji@example.com", "a wrong battery"), 401, &two_reads)?;
+        self.call("login", "unknown user", login("nobody@example.com", PASSWORD), 401, &two_reads)?;
+        let access = tokens["access_token"].as_str().unwrap_or_default();
+        self.call("profile", "shown", profile(access), 200, &one_read)?;
+        self.call("profile", "invalid token", profile("e30.e30.e30"), 401, &nothing)?;
         self.state().dynamodb_throttles = true;
-        self.call("profile", "DynamoDB throttles: tried 3 times", profile(access), 503, ("3 GetItem", 0.0, 0.0), "")?;
-        // Nor does init fail for it.
+        let throttled = Usage::dynamodb("3 GetItem", 0.0, 0.0);
+        self.call("profile", "DynamoDB throttles: sent 3 times", profile(access), 503, &throttled)?;
+        // Starts the function again while DynamoDB throttles: init must not fail.
         self.spawn("profile")?;
-        self.cost();
+        self.take_usage();
         self.state().dynamodb_throttles = false;
-        self.call("profile", "DynamoDB throttled init", profile(access), 200, one_read, "")?;
+        self.call("profile", "DynamoDB throttled init", profile(access), 200, &one_read)?;
 
         // Refresh and logout.
-        let moved = ("1 TransactWriteItems", 0.0, 4.0);
-        let next = self.call("token-refresh", "refreshed", refresh(&pair["refresh_token"]), 200, moved, "")?;
-        let last = self.call("token-refresh", "refreshed", refresh(&next["refresh_token"]), 200, moved, "")?;
-        let ended = ("2 TransactWriteItems", 0.0, 6.0);
-        self.call("token-refresh", "reused: login ended", refresh(&pair["refresh_token"]), 401, ended, "")?;
-        self.call("token-refresh", "login was ended", refresh(&last["refresh_token"]), 401, moved, "")?;
-        self.call("token-refresh", "token is not valid", refresh(&json!("e30.e30.e30")), 401, NOTHING, "")?;
-        let deleted = ("1 TransactWriteItems", 0.0, 2.0);
-        self.call("logout", "logged out", log_out(&last["refresh_token"], false), 204, deleted, "")?;
-        let everywhere = ("1 TransactWriteItems", 0.0, 2.0);
-        self.call("logout", "everywhere", log_out(&tokens["refresh_token"], true), 204, everywhere, "")?;
-        self.call("profile", "login was ended", profile(access), 401, one_read, "")?;
+        let rotated = Usage::dynamodb("1 TransactWriteItems", 0.0, 4.0);
+        let second = self.call("token-refresh", "refreshed", refresh(&tokens["refresh_token"]), 200, &rotated)?;
+        let third = self.call("token-refresh", "refreshed", refresh(&second["refresh_token"]), 200, &rotated)?;
+        let revoked = Usage::dynamodb("2 TransactWriteItems", 0.0, 6.0);
+        let reuse = refresh(&tokens["refresh_token"]);
+        self.call("token-refresh", "reused: session revoked", reuse, 401, &revoked)?;
+        self.call("token-refresh", "revoked session", refresh(&third["refresh_token"]), 401, &rotated)?;
+        self.call("token-refresh", "invalid token", refresh(&json!("e30.e30.e30")), 401, &nothing)?;
+        let logged_out = Usage::dynamodb("1 TransactWriteItems", 0.0, 2.0);
+        self.call("logout", "logged out", log_out(&third["refresh_token"], false), 204, &logged_out)?;
+        let everywhere = log_out(&first_tokens["refresh_token"], true);
+        self.call("logout", "logged out everywhere", everywhere, 204, &logged_out)?;
+        self.call("profile", "revoked session", profile(access), 401, &one_read)?;
 
-        // A reset.
-        self.a_minute_passes(mine)?;
-        let session = self.verified(mine)?;
-        self.call("password", "password is too short", reset(&session, "short"), 422, NOTHING, "")?;
-        let replaced = ("2 GetItem, 1 TransactWriteItems", 2.0, 4.0);
-        self.call("password", "replaced", reset(&session, "a newer horse battery"), 200, replaced, "")?;
-        self.call("password", "session was used", reset(&session, "a newer horse battery"), 401, one_read, "")?;
-        self.call("password", "phone has no account", reset(&second, "a newer horse battery"), 404, two_reads, "")?;
+        // Replacing a password.
+        self.clear_rate_limit(own_phone)?;
+        let session_id = self.verify_sms_session(own_phone)?;
+        let too_short = replace_password(&session_id, "short");
+        self.call("password", "password too short", too_short, 422, &nothing)?;
+        let replace = |session_id: &Json| replace_password(session_id, "a newer horse battery");
+        let replaced = Usage::dynamodb("2 GetItem, 1 TransactWriteItems", 2.0, 4.0);
+        self.call("password", "replaced", replace(&session_id), 200, &replaced)?;
+        self.call("password", "SMS session already used", replace(&session_id), 401, &one_read)?;
+        self.call("password", "unknown phone number", replace(&other_session_id), 404, &two_reads)?;
 
         // Guesses.
-        self.a_minute_passes(others)?;
-        let session = &self.sent(others)?;
-        let wrong = if self.state().code == "000000" { "111111" } else { "000000" };
+        self.clear_rate_limit(other_phone)?;
+        let session_id = self.open_sms_session(other_phone)?;
+        let guess = verify(&session_id, other_phone, another_code(&self.state().code));
         for _ in 0..5 {
-            self.ask("sms-auth-verify", &verify(session, others, wrong))?;
+            self.invoke("sms-auth-verify", &guess)?;
         }
-        self.cost();
-        let spent = verify(session, others, wrong);
-        self.call("sms-auth-verify", "tries are spent", spent, 429, tried, "")?;
+        self.take_usage();
+        self.call("sms-auth-verify", "attempts exhausted", guess, 429, &attempt)?;
 
-        self.call("jwks", "shown", get("/.well-known/jwks.json", ""), 200, NOTHING, "")?;
-        self.call("openid-configuration", "shown", get("/.well-known/openid-configuration", ""), 200, NOTHING, "")?;
+        // Public keys, and their rotation.
+        self.call("jwks", "shown", get("/.well-known/jwks.json", ""), 200, &nothing)?;
+        self.call("openid-configuration", "shown", get("/.well-known/openid-configuration", ""), 200, &nothing)?;
         self.start("rotate-keys")
     }
 }

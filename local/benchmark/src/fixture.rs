@@ -1,0 +1,154 @@
+//! The fixture of the timed rows: services with one user, one verified SMS session and one session, whose
+//! responses are fixed; and the events of each function.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use secrecy::ExposeSecret as _;
+use serde_json::{Value as Json, json};
+use shared::config::Config;
+use shared::error::BoxError;
+use shared::store::Session;
+use shared::tokens::{KeySet, Keyring, TokenSettings, rotation};
+use shared::values::{AuthCode, Field as _, InvalidField, Password, Phone, SmsSessionId, UserId};
+
+use crate::events::{PASSWORD, get, login, post, profile, replace_password};
+use crate::fake_aws::{FakeAws, ISSUER, PRIVATE_KEYS_SECRET};
+use crate::http::Request;
+use crate::services::{Behavior, Response};
+
+const PHONE: &str = "+821012345678";
+const CODE: &str = "123456";
+
+/// The number of tokens of a client that never sends the same token twice.
+const TOKENS: usize = 32;
+
+/// A row of the tables: a function, and the events that it receives in turn.
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) function: &'static str,
+    pub(crate) events: Vec<Vec<u8>>,
+    /// The status of the response, or `None` for a function that is not called over HTTP.
+    pub(crate) status: Option<u64>,
+}
+
+/// The services, and the secrets of the user that they store.
+pub(crate) struct Fixture {
+    pub(crate) aws: FakeAws,
+    session_id: String,
+    tokens: Vec<Json>,
+}
+
+impl Fixture {
+    /// Starts the services. The user's password is hashed with `bcrypt_cost`.
+    pub(crate) fn new(behavior: Behavior, bcrypt_cost: u32) -> Result<Self, BoxError> {
+        let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?;
+        let config = Config::from_variables(&|_| None)?;
+        // Issues tokens that expire after the benchmark.
+        let settings = TokenSettings { access_token_seconds: 24 * 60 * 60, ..config.tokens };
+        let keys = rotation::create(now)?;
+        let user = UserId::new(now * 1000);
+        let sms_session = SmsSessionId::random();
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        let session = Session::new(user, 0, settings.lifetime, now);
+        let keyring = Keyring::from(KeySet::from_stored(keys.expose_secret())?);
+        let mut tokens = Vec::new();
+        for _ in 0..TOKENS {
+            tokens.push(serde_json::to_value(runtime.block_on(keyring.issue(&session, ISSUER, &settings, now))?)?);
+        }
+
+        let message = |invalid: InvalidField| invalid.0;
+        let phone = Phone::parse(PHONE, config.default_region).map_err(message)?;
+        let code = AuthCode::parse(CODE).map_err(message)?;
+        let hash = Password::parse(PASSWORD).map_err(message)?.hash(bcrypt_cost)?;
+        let s = |text: &str| json!({ "S": text });
+        let n = |number: i64| json!({ "N": number.to_string() });
+        let user_item = json!({
+            "name": s("Kim Minji"), "nickname": s("minji"), "email": s("minji@example.com"), "phone": s(PHONE),
+            "password_hash": s(hash.as_str()), "created_at": n(now), "updated_at": n(now), "credentials_changed_at": n(now),
+        });
+        let link = json!({ "user_id": s(&user.to_string()), "email": s("minji@example.com"), "name": s("Kim Minji") });
+        let sms_session_item = json!({
+            "phone": s(PHONE), "code_hash": s(sms_session.code_mac(&phone, None, &code).as_str()), "sent_at": n(now),
+            "attempts": n(0), "is_verified": json!({ "BOOL": true }), "expires_at": n(now + 100_000),
+        });
+        let dynamodb = move |request: &Request| {
+            let operation = request.header("x-amz-target").unwrap_or_default();
+            let body: Json = serde_json::from_slice(&request.body).unwrap_or_default();
+            let pk = body["Key"]["pk"]["S"].as_str().unwrap_or_default();
+            let response = match operation.rsplit('.').next() {
+                Some("GetItem") if pk.starts_with("USER#") => json!({ "Item": user_item }),
+                Some("GetItem") if pk.starts_with("SESSION#") => json!({ "Item": sms_session_item }),
+                Some("GetItem") if pk == "WARM" || pk.contains("nobody") => json!({}),
+                Some("GetItem") => json!({ "Item": link }),
+                _ => json!({}),
+            };
+            Response::dynamodb(200, &response)
+        };
+        let private = keys.expose_secret().to_owned();
+        let public = rotation::public_keys(&private)?;
+        let rotated = rotation::rotate(&private, now)?.expose_secret().to_owned();
+        let secrets_manager = move |request: &Request| {
+            let body: Json = serde_json::from_slice(&request.body).unwrap_or_default();
+            let secret = match (body["SecretId"].as_str(), body["VersionId"].as_str()) {
+                (Some(PRIVATE_KEYS_SECRET), Some("2")) => &rotated,
+                (Some(PRIVATE_KEYS_SECRET), _) => &private,
+                _ => &public,
+            };
+            Response::secrets_manager(&json!({
+                "ARN": "arn", "Name": body["SecretId"], "VersionId": "1", "SecretString": *secret,
+                "VersionIdsToStages": { "1": ["AWSCURRENT"], "2": ["AWSPENDING"] },
+            }))
+        };
+        Ok(Self {
+            aws: FakeAws::start(
+                behavior,
+                Box::new(dynamodb),
+                Box::new(Response::sns_success),
+                Box::new(secrets_manager),
+            )?,
+            session_id: sms_session.expose_secret().to_owned(),
+            tokens,
+        })
+    }
+
+    /// Returns the cases: the floor, and each function with events that succeed.
+    pub(crate) fn cases(&self) -> Vec<Case> {
+        let tokens = |name: &'static str| self.tokens.iter().map(move |pair| pair[name].as_str().unwrap_or_default());
+        let profiles: Vec<_> = tokens("access_token").map(profile).collect();
+        let refresh = tokens("refresh_token").next();
+        let user = json!({
+            "email": "minji@example.com", "nickname": "minji", "phone": PHONE, "password": PASSWORD, "name": "Kim Minji",
+            "session_id": self.session_id,
+        });
+        let verify = json!({ "session_id": self.session_id, "phone": PHONE, "auth_code": CODE });
+        let replace = replace_password(&json!(self.session_id), "a newer horse battery");
+        // Leaves out the step that creates a key, whose duration is random.
+        let rotation = json!({ "Step": "setSecret", "SecretId": PRIVATE_KEYS_SECRET, "ClientRequestToken": "2" });
+        let case = |name, function, status, events: Vec<Json>| Case {
+            name,
+            function,
+            status,
+            events: events.iter().map(|event| event.to_string().into_bytes()).collect(),
+        };
+        let ok = |name, event| case(name, name, Some(200), vec![event]);
+        vec![
+            ok("hello", get("/", "")),
+            ok("email-duplicate-check", get("/api/v1/users/email/duplicate-check", "email=minji@example.com")),
+            ok("phone-duplicate-check", get("/api/v1/users/phone/duplicate-check", "phone=01012345678")),
+            ok("sms-auth-send", post("sms-auth/send", &json!({ "phone": PHONE }))),
+            ok("sms-auth-verify", post("sms-auth/verify", &verify)),
+            case("signup", "signup", Some(201), vec![post("signup", &user)]),
+            ok("login", login("minji@example.com", PASSWORD)),
+            case("login: wrong password", "login", Some(401), vec![login("minji@example.com", "a wrong battery")]),
+            case("login: unknown user", "login", Some(401), vec![login("nobody@example.com", "a wrong battery")]),
+            case("profile", "profile", Some(200), profiles.iter().take(1).cloned().collect()),
+            case("profile: a new token each time", "profile", Some(200), profiles),
+            ok("password", replace),
+            ok("token-refresh", post("token/refresh", &json!({ "refresh_token": refresh }))),
+            case("logout", "logout", Some(204), vec![post("logout", &json!({ "refresh_token": refresh }))]),
+            ok("jwks", get("/.well-known/jwks.json", "")),
+            ok("openid-configuration", get("/.well-known/openid-configuration", "")),
+            case("rotate-keys", "rotate-keys", None, vec![rotation]),
+        ]
+    }
+}

@@ -5,6 +5,9 @@ use zeroize::Zeroizing;
 
 use super::problem::ApiError;
 
+/// Browsers use HTTPS alone for two years, and do not guess content types (OWASP Secure Headers).
+const SECURITY: [(&str, &str); 2] =
+    [("strict-transport-security", "max-age=63072000"), ("x-content-type-options", "nosniff")];
 /// Responses must not be cached, because most contain an id, a token or personal data.
 const NO_STORE: &str = "no-store";
 
@@ -38,7 +41,7 @@ impl Response {
     /// Returns 204.
     #[must_use]
     pub fn no_content() -> Self {
-        Self { status: 204, headers: vec![cache_control(NO_STORE)], body: Zeroizing::default() }
+        Self { status: 204, headers: headers(NO_STORE), body: Zeroizing::default() }
     }
 
     /// Returns 201 with `body`.
@@ -51,7 +54,8 @@ impl Response {
 
     fn json(status: u16, caching: &str, body: &impl Serialize) -> Result<Self, ApiError> {
         let body = serde_json::to_string(body).map_err(|error| ApiError::Internal(error.into()))?;
-        let headers = vec![content_type("application/json"), cache_control(caching)];
+        let mut headers = headers(caching);
+        headers.push(content_type("application/json"));
         Ok(Self { status, headers, body: Zeroizing::new(body) })
     }
 }
@@ -60,7 +64,8 @@ impl Response {
 impl From<&ApiError> for Response {
     fn from(error: &ApiError) -> Self {
         let problem = error.problem();
-        let mut headers = vec![content_type("application/problem+json"), cache_control(NO_STORE)];
+        let mut headers = headers(NO_STORE);
+        headers.push(content_type("application/problem+json"));
         headers.extend(error.retry_after().map(|seconds| ("retry-after", seconds.to_string())));
         headers.extend(error.www_authenticate().map(|challenge| ("www-authenticate", challenge.to_owned())));
         // A problem consists of numbers and strings, which can always be written as JSON.
@@ -73,6 +78,8 @@ fn content_type(r#type: &str) -> (&'static str, String) {
     ("content-type", r#type.to_owned())
 }
 
-fn cache_control(caching: &str) -> (&'static str, String) {
-    ("cache-control", caching.to_owned())
+/// Returns the headers of every response.
+fn headers(caching: &str) -> Vec<(&'static str, String)> {
+    let security = SECURITY.map(|(name, value)| (name, value.to_owned()));
+    security.into_iter().chain([("cache-control", caching.to_owned())]).collect()
 }

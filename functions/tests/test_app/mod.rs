@@ -68,6 +68,8 @@ impl TestApp {
             response.status == 200 && endpoint.routes.iter().all(|(_, path)| path.contains("/.well-known/"));
         let caching = if is_public { "public, max-age=300" } else { "no-store" };
         assert_eq!(response.header("cache-control"), Some(caching));
+        assert_eq!(response.header("strict-transport-security"), Some("max-age=63072000"));
+        assert_eq!(response.header("x-content-type-options"), Some("nosniff"));
         let body: Json = serde_json::from_str(&response.body).unwrap_or_default();
         for secret in ["session_id", "access_token", "refresh_token"] {
             self.secrets.lock().unwrap().extend(body[secret].as_str().map(str::to_owned));

@@ -35,6 +35,8 @@ class Client:
             equal(head["content-type"], "application/problem+json" if is_error else "application/json", "content-type")
         is_public = path.startswith("/.well-known/")
         equal(head["cache-control"], "public, max-age=300" if is_public else "no-store", "cache-control")
+        equal(head["strict-transport-security"], "max-age=63072000", "strict-transport-security")
+        equal(head["x-content-type-options"], "nosniff", "x-content-type-options")
         if is_error:
             equal(response["status"], status, "the error's status")
             check({"type", "title", "detail", "error_code"} <= set(response), f"fields of {response}")

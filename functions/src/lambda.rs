@@ -1,11 +1,17 @@
 //! The only file that knows Lambda: it connects once, reads events, calls the handler and writes responses.
+//!
+//! It reads the events of API Gateway's HTTP APIs, payload version 2.0, directly: lambda_http builds a URI
+//! from them, and panics if a header or the query does not fit into one.
 
+use std::collections::HashMap;
 use std::pin::Pin;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use lambda_http::lambda_runtime::{self, LambdaEvent};
-use lambda_http::request::RequestContext;
-use lambda_http::{Body, Error, IntoResponse, RequestExt as _, service_fn};
+use lambda_http::{Error, service_fn};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use shared::access::Access;
 use shared::app::App;
 use shared::clock::{Clock as _, SystemClock};
@@ -55,9 +61,11 @@ async fn serve_with(endpoint: Endpoint, connect: Connect) -> Result<(), Error> {
     let connect = async || app.get_or_try_init(|| connect(endpoint.access)).await;
     // Ignore a failure here: the first request retries and reports it.
     let _ = connect().await;
-    lambda_http::run(service_fn(async |event| match connect().await {
-        Ok(app) => respond(endpoint, app, event).await.map(JsonResponse),
-        Err(cause) => write(endpoint, Err(ApiError::Internal(cause))).map(JsonResponse),
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<Event>| {
+        Ok::<_, Error>(match connect().await {
+            Ok(app) => respond(endpoint, app, event.payload).await,
+            Err(cause) => write(endpoint, Err(ApiError::Internal(cause))),
+        })
     }))
     .await
 }
@@ -87,57 +95,96 @@ pub async fn serve_job<State, Event: DeserializeOwned>(
     lambda_runtime::run(service_fn(handle)).await
 }
 
-/// A response whose body is UTF-8. Without this type, lambda_http detects the charset, for which it links
-/// the tables of all charsets: 150 kB.
-struct JsonResponse(lambda_http::Response<String>);
+/// A request, as API Gateway sends it. Only the fields that are used; all of them may be missing or null.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Event {
+    raw_query_string: Option<String>,
+    headers: Option<HashMap<String, Option<String>>>,
+    path_parameters: Option<HashMap<String, Option<String>>>,
+    request_context: Option<RequestContext>,
+    body: Option<String>,
+    is_base64_encoded: Option<bool>,
+}
 
-impl IntoResponse for JsonResponse {
-    fn into_response(self) -> Pin<Box<dyn Future<Output = lambda_http::Response<Body>> + Send>> {
-        Box::pin(std::future::ready(self.0.map(Body::from)))
-    }
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RequestContext {
+    domain_name: Option<String>,
+    http: Option<HttpContext>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct HttpContext {
+    method: Option<String>,
+    source_ip: Option<String>,
+}
+
+/// A response, as API Gateway expects it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EventResponse {
+    /// The HTTP status.
+    pub status_code: u16,
+    /// The headers.
+    pub headers: HashMap<&'static str, String>,
+    /// The body.
+    pub body: String,
+    is_base64_encoded: bool,
 }
 
 /// Responds to one event. Errors of the handler become responses too.
-///
-/// # Errors
-/// If the response cannot be written as HTTP; the handlers' responses always can.
-pub async fn respond(
-    endpoint: Endpoint,
-    app: &App,
-    event: lambda_http::Request,
-) -> Result<lambda_http::Response<String>, Error> {
-    write(endpoint, (endpoint.handle)(app, read(event)).await)
+pub async fn respond(endpoint: Endpoint, app: &App, event: Event) -> EventResponse {
+    let result = match read(event) {
+        Ok(request) => (endpoint.handle)(app, request).await,
+        Err(error) => Err(error),
+    };
+    write(endpoint, result)
 }
 
-fn write(endpoint: Endpoint, result: Result<Response, ApiError>) -> Result<lambda_http::Response<String>, Error> {
+fn write(endpoint: Endpoint, result: Result<Response, ApiError>) -> EventResponse {
     let response = result.unwrap_or_else(|error| {
         log(endpoint, &error);
         Response::from(&error)
     });
-    let mut written = lambda_http::Response::builder().status(response.status);
-    for (name, value) in &response.headers {
-        written = written.header(*name, value);
+    EventResponse {
+        status_code: response.status,
+        headers: response.headers.into_iter().collect(),
+        body: response.body.to_string(),
+        is_base64_encoded: false,
     }
-    Ok(written.body(response.body.to_string())?)
 }
 
-fn read(event: lambda_http::Request) -> Request {
-    let query = event.query_string_parameters_ref().into_iter().flat_map(|query| query.iter());
-    let domain = match event.request_context_ref() {
-        Some(RequestContext::ApiGatewayV2(context)) => context.domain_name.clone(),
-        _ => None,
+fn read(event: Event) -> Result<Request, ApiError> {
+    let context = event.request_context.unwrap_or_default();
+    let http = context.http.unwrap_or_default();
+    let method = http.method.unwrap_or_default();
+    let mut headers = event.headers.unwrap_or_default();
+    // API Gateway sends the names of headers in lower case.
+    let mut header = |name: &str| headers.remove(name).flatten();
+    let body = match (event.body, event.is_base64_encoded) {
+        (Some(body), Some(true)) => Some(STANDARD.decode(body).map_err(|_| ApiError::Malformed)?),
+        (body, _) => body.map(String::into_bytes),
     };
-    let authorization = event.headers().get("authorization").and_then(|value| value.to_str().ok());
-    Request {
-        query: query.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-        authorization: authorization.map(Into::into),
-        domain,
-        body: (event.method() != "GET").then(|| match event.into_body() {
-            Body::Text(text) => text.into_bytes(),
-            Body::Binary(bytes) => bytes,
-            _ => Vec::new(),
-        }),
-    }
+    let query = event.raw_query_string.unwrap_or_default();
+    let path_parameters = event.path_parameters.unwrap_or_default().into_iter();
+    Ok(Request {
+        query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+        path_parameters: path_parameters.filter_map(|(name, value)| Some((name, value?))).collect(),
+        authorization: header("authorization").map(Into::into),
+        user_agent: header("user-agent"),
+        accept_language: header("accept-language"),
+        origin: header("origin"),
+        sec_fetch_site: header("sec-fetch-site"),
+        domain: context.domain_name,
+        source_ip: http.source_ip,
+        body: match method.as_str() {
+            "GET" => None,
+            "DELETE" => body,
+            _ => Some(body.unwrap_or_default()),
+        },
+    })
 }
 
 /// Logs an error, once. No cause contains a value of the request or of the store.

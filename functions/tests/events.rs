@@ -6,7 +6,10 @@
 mod test_app;
 
 use functions::http::{Authentication, Endpoint, Request};
+use functions::lambda::EventResponse;
 use functions::{ENDPOINTS, lambda};
+use proptest::prelude::*;
+use serde_json::{Value as Json, json};
 use test_app::TestApp;
 
 fn event(name: &str) -> String {
@@ -17,9 +20,8 @@ fn endpoint(name: &str) -> Endpoint {
     *ENDPOINTS.iter().find(|endpoint| endpoint.name == name).unwrap()
 }
 
-async fn respond(app: &TestApp, endpoint: Endpoint, event: &str) -> lambda_http::Response<String> {
-    let event = lambda_http::request::from_str(event).unwrap();
-    lambda::respond(endpoint, &app.inner, event).await.unwrap()
+async fn respond(app: &TestApp, endpoint: Endpoint, event: &str) -> EventResponse {
+    lambda::respond(endpoint, &app.inner, serde_json::from_str(event).unwrap()).await
 }
 
 #[tokio::test]
@@ -28,12 +30,12 @@ async fn each_event_is_understood() {
     let mut responses = Vec::new();
     for &endpoint in ENDPOINTS {
         let response = respond(&app, endpoint, &event(endpoint.name)).await;
-        let body: serde_json::Value = serde_json::from_str(response.body()).unwrap();
+        let body: Json = serde_json::from_str(&response.body).unwrap();
         let is_public = endpoint.routes.iter().any(|(_, path)| path.starts_with("/.well-known/"));
         let caching = if is_public { "public, max-age=300" } else { "no-store" };
-        assert_eq!(response.headers()["cache-control"], caching);
+        assert_eq!(response.headers["cache-control"], caching);
         let error_code = body["error_code"].as_str().unwrap_or_default().to_owned();
-        responses.push((endpoint.name, response.status().as_u16(), error_code));
+        responses.push((endpoint.name, response.status_code, error_code));
     }
     let responses: Vec<_> =
         responses.iter().map(|(name, status, error_code)| (*name, *status, error_code.as_str())).collect();
@@ -73,11 +75,11 @@ async fn each_endpoint_requires_the_declared_authentication() {
 async fn headers_and_problems_reach_the_client() {
     let app = TestApp::new();
     let send = async || respond(&app, endpoint("sms-auth-send"), &event("sms-auth-send")).await;
-    assert_eq!(send().await.headers()["content-type"], "application/json");
+    assert_eq!(send().await.headers["content-type"], "application/json");
     let rejected = send().await;
-    assert_eq!(rejected.status(), 429);
-    assert_eq!(rejected.headers()["content-type"], "application/problem+json");
-    let seconds: u32 = rejected.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert_eq!(rejected.status_code, 429);
+    assert_eq!(rejected.headers["content-type"], "application/problem+json");
+    let seconds: u32 = rejected.headers["retry-after"].parse().unwrap();
     assert!((1..=60).contains(&seconds));
 }
 
@@ -90,7 +92,7 @@ async fn the_issuer_is_the_domain_in_the_request_context() {
         r#""domainName": "accounts.example.com""#,
     );
     let response = respond(&app, endpoint("openid-configuration"), &event).await;
-    let response: serde_json::Value = serde_json::from_str(response.body()).unwrap();
+    let response: Json = serde_json::from_str(&response.body).unwrap();
     // Not the header `Host`, which the client chooses.
     assert!(event.contains(r#""host": "a1b2c3d4e5.execute-api"#));
     assert_eq!(response["issuer"], "https://accounts.example.com");
@@ -109,6 +111,89 @@ async fn a_query_is_read_as_it_was_sent() {
     ] {
         let event = original.replace("phone=010-1234-5678", query);
         let response = respond(&app, endpoint("phone-duplicate-check"), &event).await;
-        assert_eq!(response.status(), 200, "{query}");
+        assert_eq!(response.status_code, 200, "{query}");
+    }
+}
+
+/// Events that API Gateway may send, or that nobody should: each gets a response, and none ends the process.
+#[tokio::test]
+async fn odd_events_get_a_response() {
+    let app = TestApp::new();
+    let original: Json = serde_json::from_str(&event("email-duplicate-check")).unwrap();
+    let with = |pointer: &str, value: Json| {
+        let mut event = original.clone();
+        *event.pointer_mut(pointer).unwrap_or_else(|| panic!("no {pointer}")) = value;
+        event
+    };
+    let mut post: Json = serde_json::from_str(&event("login")).unwrap();
+    post["isBase64Encoded"] = json!(true);
+    post["body"] = json!("not base64!");
+    let mut latin: Json = serde_json::from_str(&event("login")).unwrap();
+    latin["isBase64Encoded"] = json!(true);
+    latin["body"] = json!("eyJlbWFpbCI6Iv8ifQ==");
+    for (name, endpoint_name, event, status) in [
+        ("empty", "email-duplicate-check", json!({}), 400),
+        (
+            "a forwarded protocol that is not one",
+            "email-duplicate-check",
+            {
+                let mut event = original.clone();
+                event["headers"]["x-forwarded-proto"] = json!("x y");
+                event
+            },
+            200,
+        ),
+        ("a host that is not one", "email-duplicate-check", with("/headers/host", json!("a b:/?#")), 200),
+        ("a query that is not a URI", "email-duplicate-check", with("/rawQueryString", json!("email=<")), 422),
+        ("a query with half an escape", "email-duplicate-check", with("/rawQueryString", json!("email=%4&%")), 422),
+        (
+            "a query with bytes that are not UTF-8",
+            "email-duplicate-check",
+            with("/rawQueryString", json!("email=%ff")),
+            422,
+        ),
+        (
+            "a repeated parameter",
+            "email-duplicate-check",
+            with("/rawQueryString", json!("email=a@b.kr&email=c@d.kr")),
+            422,
+        ),
+        ("a path that is not one", "email-duplicate-check", with("/rawPath", json!(" \u{0}")), 200),
+        ("no headers", "email-duplicate-check", with("/headers", Json::Null), 200),
+        ("no context", "email-duplicate-check", with("/requestContext", Json::Null), 400),
+        ("a body that is not base64", "login", post, 400),
+        ("a body that is not UTF-8", "login", latin, 400),
+        ("no body", "login", with("/requestContext/http/method", json!("POST")), 400),
+    ] {
+        let response = respond(&app, endpoint(endpoint_name), &event.to_string()).await;
+        assert_eq!(response.status_code, status, "{name}: {}", response.body);
+    }
+}
+
+proptest! {
+    /// Any JSON in any field is read, or rejected as an event that API Gateway does not send.
+    #[test]
+    fn generated_events_get_a_response(
+        query in any::<Option<String>>(),
+        names in proptest::collection::vec(".{0,8}", 0..4),
+        value in any::<String>(),
+        body in any::<Option<String>>(),
+        is_base64 in any::<Option<bool>>(),
+        method in "GET|POST|PUT|DELETE|.{0,5}",
+        domain in any::<Option<String>>(),
+    ) {
+        let app = TestApp::new();
+        let headers: serde_json::Map<_, _> = names.iter().map(|name| (name.clone(), json!(value))).collect();
+        let event = json!({
+            "version": "2.0", "rawPath": value, "rawQueryString": query, "headers": headers,
+            "pathParameters": headers, "body": body, "isBase64Encoded": is_base64,
+            "requestContext": { "domainName": domain, "http": { "method": method, "sourceIp": value } },
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        for &endpoint in ENDPOINTS {
+            let response = runtime.block_on(respond(&app, endpoint, &event.to_string()));
+            prop_assert!((200..=504).contains(&response.status_code));
+            prop_assert_eq!(&response.headers["x-content-type-options"], "nosniff");
+        }
     }
 }

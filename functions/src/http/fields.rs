@@ -1,5 +1,6 @@
 //! The fields of a request, in the order in which they were sent, as `deserr` reads them.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use deserr::{IntoValue, Map, Sequence, Value, ValueKind};
@@ -15,6 +16,19 @@ pub(super) enum FieldValue {
     Text(String),
     /// A number, an array or an object, which no field accepts.
     Other,
+}
+
+impl Fields {
+    /// Returns the names that occur more than once, in the order of their first repetition.
+    pub(super) fn repeated(&self) -> Vec<&str> {
+        let (mut seen, mut repeated) = (HashSet::new(), Vec::new());
+        for (name, _) in &self.0 {
+            if !seen.insert(name.as_str()) && !repeated.contains(&name.as_str()) {
+                repeated.push(name.as_str());
+            }
+        }
+        repeated
+    }
 }
 
 impl<'de> Deserialize<'de> for Fields {

@@ -1,8 +1,10 @@
 //! A request without Lambda, and how an endpoint reads it.
 
+use std::collections::HashMap;
+
 use deserr::{Deserr, Value, ValuePointerRef};
 use secrecy::SecretString;
-use shared::values::{FieldError, FieldErrors, Region, phone};
+use shared::values::{FieldError, FieldErrors, InvalidField, Region, phone};
 
 use super::fields::{FieldValue, Fields};
 use super::problem::ApiError;
@@ -15,11 +17,23 @@ const MAX_BODY_BYTES: usize = 16 * 1024;
 pub struct Request {
     /// The query parameters, decoded, in the order in which they were sent.
     pub query: Vec<(String, String)>,
+    /// The parameters in the path, decoded.
+    pub path_parameters: HashMap<String, String>,
     /// The value of `Authorization`.
     pub authorization: Option<SecretString>,
+    /// The value of `User-Agent`.
+    pub user_agent: Option<String>,
+    /// The value of `Accept-Language`.
+    pub accept_language: Option<String>,
+    /// The value of `Origin`.
+    pub origin: Option<String>,
+    /// The value of `Sec-Fetch-Site`.
+    pub sec_fetch_site: Option<String>,
     /// The domain name that the client used, which API Gateway has checked to be this API's.
     pub domain: Option<String>,
-    /// The body; `None` for GET, which has none.
+    /// The address of the client, as API Gateway saw it. Never taken from a header.
+    pub source_ip: Option<String>,
+    /// The body; `None` for GET, and for DELETE without a body.
     pub body: Option<Vec<u8>>,
 }
 
@@ -58,14 +72,20 @@ impl Request {
     }
 
     fn fields(&self) -> Result<Fields, ApiError> {
-        match &self.body {
-            Some(body) if body.len() > MAX_BODY_BYTES => Err(ApiError::TooLarge),
-            Some(body) => serde_json::from_slice(body).map_err(|_| ApiError::Malformed),
+        let fields = match &self.body {
+            Some(body) if body.len() > MAX_BODY_BYTES => return Err(ApiError::TooLarge),
+            Some(body) => serde_json::from_slice(body).map_err(|_| ApiError::Malformed)?,
             None => {
                 let field = |(name, value): &(String, String)| (name.clone(), FieldValue::Text(unescaped_plus(value)));
-                Ok(Fields(self.query.iter().map(field).collect()))
+                Fields(self.query.iter().map(field).collect())
             }
+        };
+        let repeated = fields.repeated();
+        if repeated.is_empty() {
+            return Ok(fields);
         }
+        let error = |name| FieldError::new(name, InvalidField("must not be repeated"));
+        Err(ApiError::InvalidFields(FieldErrors(repeated.into_iter().map(error).collect())))
     }
 
     /// Returns the issuer of the tokens, a URL: the `configured` one, or otherwise the domain that the
@@ -119,6 +139,22 @@ mod tests {
         assert_eq!(read("phone", " 821012345678").phone.unwrap().e164(), "+821012345678");
         for text in ["a b@example.com", " a+b@example.com "] {
             assert_eq!(read("email", text).email.unwrap().as_str(), "a+b@example.com");
+        }
+    }
+
+    #[test]
+    fn repeated_fields_are_rejected() {
+        let query = ["email", "phone", "email", "other", "other"].map(|name| (name.to_owned(), "a".to_owned()));
+        let body = br#"{"email":"a","phone":"a","email":"b","other":1,"other":2}"#;
+        for request in [
+            Request { query: query.to_vec(), ..Request::default() },
+            Request { body: Some(body.to_vec()), ..Request::default() },
+        ] {
+            let Err(ApiError::InvalidFields(errors)) = request.read::<EmailOrPhone>(Region::KR) else {
+                panic!("accepted")
+            };
+            let errors: Vec<_> = errors.0.iter().map(|error| (error.field.as_str(), error.message)).collect();
+            assert_eq!(errors, [("email", "must not be repeated"), ("other", "must not be repeated")]);
         }
     }
 

@@ -4,7 +4,8 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use functions::{lambda, sms_auth};
+use functions::lambda::{self, EventResponse};
+use functions::sms_auth;
 use shared::aws::{DynamoDbStore, sdk_config};
 use shared::sms::{Sms, SmsError};
 use shared::store::sessions::REUSE_INTERVAL_SECONDS;
@@ -184,10 +185,10 @@ async fn revoking_all_sessions_with_a_lost_response_increments_the_token_version
 // ---- The API ----
 
 /// Requests a code through the entry point of the function `sms-auth-send`.
-async fn send(store: DynamoDbStore, sms: impl Sms + 'static) -> lambda_http::Response<String> {
+async fn send(store: DynamoDbStore, sms: impl Sms + 'static) -> EventResponse {
     let mut app = TestApp::on(store, NOW);
     app.inner.sms = Box::new(sms);
-    lambda::respond(sms_auth::send::ENDPOINT, &app.inner, event("sms-auth-send")).await.unwrap()
+    lambda::respond(sms_auth::send::ENDPOINT, &app.inner, event("sms-auth-send")).await
 }
 
 /// An SMS provider that accepts every message.
@@ -204,9 +205,9 @@ impl Sms for AcceptingSms {
 async fn busy_store_is_a_503_with_retry_after() {
     let tables = Tables::create();
     let response = send(tables.store_at(&proxy(every_call(Fault::Throttle))), AcceptingSms).await;
-    assert_eq!(response.status(), 503);
-    assert_eq!(response.headers()["retry-after"], "1");
-    assert!(response.body().contains(r#""error_code":"SERVER__BUSY""#));
+    assert_eq!(response.status_code, 503);
+    assert_eq!(response.headers["retry-after"], "1");
+    assert!(response.body.contains(r#""error_code":"SERVER__BUSY""#));
 }
 
 #[tokio::test]
@@ -221,24 +222,24 @@ async fn send_rejected_by_sns_is_refunded() {
             "the SMS was not sent: sns:Publish: was refused with InvalidParameter (request unknown)"
         );
         let response = send(tables.store(), sns).await;
-        assert_eq!(response.status(), 504);
-        assert!(response.body().contains(r#""error_code":"SMS__NOT_SENT""#) && !response.body().contains("1012345678"));
+        assert_eq!(response.status_code, 504);
+        assert!(response.body.contains(r#""error_code":"SMS__NOT_SENT""#) && !response.body.contains("1012345678"));
     }
-    assert_eq!(send(tables.store(), AcceptingSms).await.status(), 200);
+    assert_eq!(send(tables.store(), AcceptingSms).await.status_code, 200);
 }
 
 #[tokio::test]
 async fn send_that_could_not_be_refunded_is_still_a_504() {
     let tables = Tables::create();
     let store = tables.store_at(&proxy(|_, nth| if nth == 1 { Fault::None } else { Fault::Throttle }));
-    assert_eq!(send(store, rejecting_sns()).await.status(), 504);
-    assert_eq!(send(tables.store(), AcceptingSms).await.status(), 429, "the rejected send still counts");
+    assert_eq!(send(store, rejecting_sns()).await.status_code, 504);
+    assert_eq!(send(tables.store(), AcceptingSms).await.status_code, 429, "the rejected send still counts");
 }
 
 #[tokio::test]
 async fn send_of_unknown_outcome_is_refunded() {
     let tables = Tables::create();
     let store = tables.store_at(&proxy(|_, nth| if nth <= 3 { Fault::LoseResponse } else { Fault::None }));
-    assert_eq!(send(store, AcceptingSms).await.status(), 503);
-    assert_eq!(send(tables.store(), AcceptingSms).await.status(), 200, "the failed send does not count");
+    assert_eq!(send(store, AcceptingSms).await.status_code, 503);
+    assert_eq!(send(tables.store(), AcceptingSms).await.status_code, 200, "the failed send does not count");
 }

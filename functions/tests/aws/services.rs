@@ -3,6 +3,7 @@
 use std::fs;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use functions::lambda::Event;
 use serde_json::{Value as Json, json};
 use shared::aws::{DynamoDbStore, SdkConfig, TableNames, sdk_config};
 
@@ -44,8 +45,8 @@ pub(crate) fn properties(resource: &str) -> Json {
 }
 
 /// Returns the event of a function in `local/events`.
-pub(crate) fn event(name: &str) -> lambda_http::Request {
-    lambda_http::request::from_str(&read(&format!("local/events/{name}.json"))).unwrap()
+pub(crate) fn event(name: &str) -> Event {
+    serde_json::from_str(&read(&format!("local/events/{name}.json"))).unwrap()
 }
 
 /// Returns a suffix for names, so that each test has its own tables and secrets.

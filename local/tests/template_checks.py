@@ -23,7 +23,7 @@ def read(file):
 
 
 def resources_of(template):
-    defaults = {name: parameter["Default"] for name, parameter in template.get("Parameters", {}).items()}
+    defaults = {name: parameter.get("Default", "") for name, parameter in template.get("Parameters", {}).items()}
     return transform(template, defaults, types.SimpleNamespace(load=dict))["Resources"]
 
 
@@ -46,16 +46,27 @@ def names_in(value):
             yield from names_in(member)
 
 
-def check_cycles():
+def deployed_resources():
+    """The resources of template.yaml, as `sam deploy` sends them."""
     template = yaml_parse(read("template.yaml"))
-    # As `sam deploy` does.
     template["Globals"]["Function"]["CodeUri"] = "s3://bucket/key"
-    resources = resources_of(template)
+    return resources_of(template)
+
+
+def check_cycles():
+    resources = deployed_resources()
     graph = {name: set(names_in(resource)) & resources.keys() for name, resource in resources.items()}
     # On a cycle, it raises an error that names it.
     order = list(TopologicalSorter(graph).static_order())
     assert order.index("HttpApi") > order.index("LoginFunction"), "the API does not depend on its functions?"
     print(f"{len(order)} resources, no cycle")
+
+
+def check_address():
+    [server] = deployed_resources()["HttpApi"]["Properties"]["Body"]["servers"]
+    expected = {"disableExecuteApiEndpoint": {"Fn::If": ["HasDomainName", True, False]}}
+    assert server["x-amazon-apigateway-endpoint-configuration"] == expected, server
+    print("With a domain, API Gateway's own address is switched off")
 
 
 def check_authorizer():
@@ -83,4 +94,5 @@ def check_authorizer():
 
 if __name__ == "__main__":
     check_cycles()
+    check_address()
     check_authorizer()

@@ -40,7 +40,11 @@ fn the_template_has_each_setting_with_its_default_bounds_and_text() {
 
     for setting in SETTINGS {
         let parameter = &template["Parameters"][setting.parameter];
-        assert_eq!(default(parameter), setting.default, "{}", setting.variable);
+        if setting.is_required_on_aws {
+            assert!(parameter.get("Default").is_none(), "{}", setting.variable);
+        } else {
+            assert_eq!(default(parameter), setting.default, "{}", setting.variable);
+        }
         if is_same(setting) {
             assert_eq!(parameter["Description"], setting.text, "{}", setting.variable);
         }
@@ -89,7 +93,7 @@ fn the_patterns_reject_what_the_code_rejects() {
         let setting = SETTINGS.iter().find(|setting| setting.variable == variable).unwrap();
         let parameter = &template["Parameters"][setting.parameter];
         let pattern = regex_lite::Regex::new(parameter["AllowedPattern"].as_str().unwrap()).unwrap();
-        assert!(pattern.is_match(&default(parameter)), "{variable}");
+        assert!(pattern.is_match(setting.default), "{variable}");
         assert!(!pattern.is_match(bad), "the template accepts {bad:?} as {variable}");
         assert!(
             Config::from_variables(&|name| (name == variable).then(|| bad.to_owned())).is_err(),
@@ -101,7 +105,11 @@ fn the_patterns_reject_what_the_code_rejects() {
 #[test]
 fn the_readme_has_a_row_for_each_setting() {
     let row = |setting: &Setting| {
-        let default = if setting.default.is_empty() { "none".to_owned() } else { format!("`{}`", setting.default) };
+        let default = match setting.default {
+            "" => "none".to_owned(),
+            default if setting.is_required_on_aws => format!("`{default}`; required on AWS"),
+            default => format!("`{default}`"),
+        };
         let bounds = match setting.accepts {
             Accepts::Number(min, max) => format!("; {min} to {max}"),
             Accepts::Text { .. } => String::new(),

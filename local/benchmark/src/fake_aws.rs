@@ -87,6 +87,9 @@ impl FakeAws {
             ("TOKEN_ISSUER", ISSUER.to_owned()),
         ]);
         environment.extend(TABLES.map(|(variable, table)| (variable, table.to_owned())));
+        if access.sms {
+            environment.insert("SERVICE_NAME", "Ably".to_owned());
+        }
         if access.phone_metadata {
             environment.insert("DEFAULT_REGION", "KR".to_owned());
         }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::access::{Access, KeyAccess, Table};
 use crate::app::App;
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::Config;
+use crate::config::{Config, SETTINGS};
 use crate::error::BoxError;
 use crate::sms::NoSms;
 use crate::tokens::Keyring;
@@ -47,6 +47,9 @@ pub async fn connect(access: Access) -> Result<App, BoxError> {
 /// # Errors
 /// As [`connect`].
 pub async fn connect_with_sms(access: Access) -> Result<App, BoxError> {
+    for setting in SETTINGS.iter().filter(|setting| setting.is_required_on_aws) {
+        variable(setting.variable)?;
+    }
     let (config, sdk) = (Config::from_env()?, sdk_config()?);
     let timeout = Timeouts::used_by(&sdk).warm_up();
     let sms = SnsSms::new(&sdk, config.sms.clone());

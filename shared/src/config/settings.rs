@@ -16,6 +16,8 @@ pub struct Setting {
     pub parameter: &'static str,
     /// The default, as text; empty if there is none.
     pub default: &'static str,
+    /// Whether the default is for local runs only: on AWS, the operator must choose a value.
+    pub is_required_on_aws: bool,
     /// The values that are accepted.
     pub accepts: Accepts,
     /// The meaning of the setting, for the template and the documentation.
@@ -61,6 +63,7 @@ pub(super) const DEFAULT_REGION: Setting = Setting {
     variable: "DEFAULT_REGION",
     parameter: "DefaultRegion",
     default: "KR",
+    is_required_on_aws: false,
     accepts: Accepts::Text {
         must: "be a country, as two capital letters",
         is_valid: |text| Region::from_str(text).is_ok_and(phone::is_known),
@@ -71,6 +74,8 @@ pub(super) const SERVICE_NAME: Setting = Setting {
     variable: "SERVICE_NAME",
     parameter: "ServiceName",
     default: "Ably",
+    // Codes must not be sent in the name of another service.
+    is_required_on_aws: true,
     accepts: Accepts::Text {
         // With a longer name, the text of an SMS would not fit one segment.
         must: "have 1 to 20 characters, and no emoji",
@@ -115,6 +120,7 @@ pub(super) const SMS_SENDER_ID: Setting = Setting {
     variable: "SMS_SENDER_ID",
     parameter: "SmsSenderId",
     default: "",
+    is_required_on_aws: false,
     accepts: Accepts::Text {
         must: "have at most 11 letters and digits",
         is_valid: |text| text.len() <= 11 && text.bytes().all(|byte| byte.is_ascii_alphanumeric()),
@@ -125,6 +131,7 @@ pub(super) const SMS_MAX_PRICE_USD: Setting = Setting {
     variable: "SMS_MAX_PRICE_USD",
     parameter: "SmsMaxPriceUsd",
     default: "0.50",
+    is_required_on_aws: false,
     accepts: Accepts::Text {
         must: "be a price in US dollars",
         is_valid: |text| text.parse::<f64>().is_ok_and(|price| price > 0.0 && price.is_finite()),
@@ -143,6 +150,7 @@ pub(super) const TOKEN_ISSUER: Setting = Setting {
     variable: "TOKEN_ISSUER",
     parameter: "DomainName",
     default: "",
+    is_required_on_aws: false,
     accepts: Accepts::Text {
         must: "be a URL that begins with https:// or http://, with no slash at its end and no query",
         is_valid: |text| text.is_empty() || is_issuer(text),
@@ -155,6 +163,7 @@ pub(super) const TOKEN_AUDIENCE: Setting = Setting {
     variable: "TOKEN_AUDIENCE",
     parameter: "TokenAudience",
     default: "ably",
+    is_required_on_aws: false,
     accepts: Accepts::Text { must: "not be empty", is_valid: |text| !text.trim().is_empty() },
     text: "The `aud` of the access tokens",
 };
@@ -187,7 +196,8 @@ const fn number(
     range: RangeInclusive<i64>,
     text: &'static str,
 ) -> Setting {
-    Setting { variable, parameter, default, accepts: Accepts::Number(*range.start(), *range.end()), text }
+    let accepts = Accepts::Number(*range.start(), *range.end());
+    Setting { variable, parameter, default, is_required_on_aws: false, accepts, text }
 }
 
 /// Whether verifiers find `/.well-known/…` below this URL (OpenID Connect Discovery 1.0, 4).

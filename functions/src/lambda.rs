@@ -132,6 +132,8 @@ pub struct EventResponse {
     /// The body.
     pub body: String,
     is_base64_encoded: bool,
+    /// Always empty. `cargo lambda watch` rejects a response without it.
+    cookies: [String; 0],
 }
 
 /// Responds to one event. Errors of the handler become responses too.
@@ -153,6 +155,7 @@ fn write(endpoint: Endpoint, result: Result<Response, ApiError>) -> EventRespons
         headers: response.headers.into_iter().collect(),
         body: response.body.to_string(),
         is_base64_encoded: false,
+        cookies: [],
     }
 }
 

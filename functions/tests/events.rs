@@ -8,6 +8,7 @@ mod test_app;
 use functions::http::{Authentication, Endpoint, Request};
 use functions::lambda::EventResponse;
 use functions::{ENDPOINTS, lambda};
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use test_app::TestApp;
@@ -81,6 +82,17 @@ async fn headers_and_problems_reach_the_client() {
     assert_eq!(rejected.headers["content-type"], "application/problem+json");
     let seconds: u32 = rejected.headers["retry-after"].parse().unwrap();
     assert!((1..=60).contains(&seconds));
+}
+
+#[tokio::test]
+async fn a_response_has_the_shape_that_cargo_lambda_requires() {
+    let app = TestApp::new();
+    let response = respond(&app, endpoint("login"), &event("login")).await;
+    let read: ApiGatewayV2httpResponse = serde_json::from_str(&serde_json::to_string(&response).unwrap()).unwrap();
+    assert_eq!(read.status_code, 401);
+    assert_eq!(read.headers["content-type"], "application/problem+json");
+    assert_eq!(read.body, Some(response.body.into()));
+    assert!(!read.is_base64_encoded && read.cookies.is_empty());
 }
 
 #[tokio::test]

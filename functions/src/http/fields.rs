@@ -1,13 +1,12 @@
 //! The fields of a request, in the order in which they were sent, as `deserr` reads them.
 
-use std::collections::HashSet;
 use std::fmt;
 
 use deserr::{IntoValue, Map, Sequence, Value, ValueKind};
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 /// The fields of a JSON object or of a query.
-pub(super) struct Fields(pub(super) Vec<(String, FieldValue)>);
+pub(super) struct Fields(Vec<(String, FieldValue)>);
 
 /// The value of a field.
 pub(super) enum FieldValue {
@@ -16,18 +15,26 @@ pub(super) enum FieldValue {
     Text(String),
     /// A number, an array or an object, which no field accepts.
     Other,
+    /// The values of a field that was sent more than once. `shared` reads it as a sequence.
+    Repeated,
+}
+
+impl FromIterator<(String, FieldValue)> for Fields {
+    fn from_iter<I: IntoIterator<Item = (String, FieldValue)>>(fields: I) -> Self {
+        let mut all = Self(Vec::new());
+        for (name, value) in fields {
+            all.add(name, value);
+        }
+        all
+    }
 }
 
 impl Fields {
-    /// Returns the names that occur more than once, in the order of their first repetition.
-    pub(super) fn repeated(&self) -> Vec<&str> {
-        let (mut seen, mut repeated) = (HashSet::new(), Vec::new());
-        for (name, _) in &self.0 {
-            if !seen.insert(name.as_str()) && !repeated.contains(&name.as_str()) {
-                repeated.push(name.as_str());
-            }
+    fn add(&mut self, name: String, value: FieldValue) {
+        match self.0.iter_mut().find(|(other, _)| *other == name) {
+            Some((_, first)) => *first = FieldValue::Repeated,
+            None => self.0.push((name, value)),
         }
-        repeated
     }
 }
 
@@ -42,11 +49,11 @@ impl<'de> Deserialize<'de> for Fields {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(field) = map.next_entry()? {
-                    fields.push(field);
+                let mut fields = Fields(Vec::new());
+                while let Some((name, value)) = map.next_entry()? {
+                    fields.add(name, value);
                 }
-                Ok(Fields(fields))
+                Ok(fields)
             }
         }
         deserializer.deserialize_map(FieldsVisitor)
@@ -92,12 +99,12 @@ impl<'de> Deserialize<'de> for FieldValue {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<FieldValue, A::Error> {
-                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                while seq.next_element::<FieldValue>()?.is_some() {}
                 Ok(FieldValue::Other)
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<FieldValue, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                while map.next_entry::<String, FieldValue>()?.is_some() {}
                 Ok(FieldValue::Other)
             }
         }
@@ -114,7 +121,8 @@ impl IntoValue for FieldValue {
             Self::Null => ValueKind::Null,
             Self::Flag(_) => ValueKind::Boolean,
             Self::Text(_) => ValueKind::String,
-            Self::Other => ValueKind::Sequence,
+            Self::Other => ValueKind::Map,
+            Self::Repeated => ValueKind::Sequence,
         }
     }
 
@@ -123,7 +131,8 @@ impl IntoValue for FieldValue {
             Self::Null => Value::Null,
             Self::Flag(flag) => Value::Boolean(flag),
             Self::Text(text) => Value::String(text),
-            Self::Other => Value::Sequence(Unread),
+            Self::Other => Value::Map(Fields(Vec::new())),
+            Self::Repeated => Value::Sequence(Unread),
         }
     }
 }
@@ -146,7 +155,7 @@ impl Map for Fields {
     }
 }
 
-/// The contents of a value that no field accepts.
+/// The values of a repeated field, which no field accepts.
 pub(super) struct Unread;
 
 impl Sequence for Unread {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use deserr::{Deserr, Value, ValuePointerRef};
 use secrecy::SecretString;
-use shared::values::{FieldError, FieldErrors, InvalidField, Region, phone};
+use shared::values::{FieldError, FieldErrors, Region, phone};
 
 use super::fields::{FieldValue, Fields};
 use super::problem::ApiError;
@@ -72,20 +72,14 @@ impl Request {
     }
 
     fn fields(&self) -> Result<Fields, ApiError> {
-        let fields = match &self.body {
-            Some(body) if body.len() > MAX_BODY_BYTES => return Err(ApiError::TooLarge),
-            Some(body) => serde_json::from_slice(body).map_err(|_| ApiError::Malformed)?,
+        match &self.body {
+            Some(body) if body.len() > MAX_BODY_BYTES => Err(ApiError::TooLarge),
+            Some(body) => serde_json::from_slice(body).map_err(|_| ApiError::Malformed),
             None => {
                 let field = |(name, value): &(String, String)| (name.clone(), FieldValue::Text(unescaped_plus(value)));
-                Fields(self.query.iter().map(field).collect())
+                Ok(self.query.iter().map(field).collect())
             }
-        };
-        let repeated = fields.repeated();
-        if repeated.is_empty() {
-            return Ok(fields);
         }
-        let error = |name| FieldError::new(name, InvalidField("must not be repeated"));
-        Err(ApiError::InvalidFields(FieldErrors(repeated.into_iter().map(error).collect())))
     }
 
     /// Returns the issuer of the tokens, a URL: the `configured` one, or otherwise the domain that the
@@ -144,8 +138,8 @@ mod tests {
 
     #[test]
     fn repeated_fields_are_rejected() {
-        let query = ["email", "phone", "email", "other", "other"].map(|name| (name.to_owned(), "a".to_owned()));
-        let body = br#"{"email":"a","phone":"a","email":"b","other":1,"other":2}"#;
+        let query = ["email", "other", "phone", "email", "other"].map(|name| (name.to_owned(), "a".to_owned()));
+        let body = br#"{"email":"a","other":1,"phone":"a","email":"b","other":2}"#;
         for request in [
             Request { query: query.to_vec(), ..Request::default() },
             Request { body: Some(body.to_vec()), ..Request::default() },
@@ -154,7 +148,9 @@ mod tests {
                 panic!("accepted")
             };
             let errors: Vec<_> = errors.0.iter().map(|error| (error.field.as_str(), error.message)).collect();
-            assert_eq!(errors, [("email", "must not be repeated"), ("other", "must not be repeated")]);
+            // Unknown fields are ignored, and are never named in a response.
+            assert_eq!(errors[0], ("email", "must not be repeated"));
+            assert_eq!(errors.iter().map(|(field, _)| *field).collect::<Vec<_>>(), ["email", "phone"]);
         }
     }
 
@@ -176,6 +172,10 @@ mod tests {
         for body in [&b""[..], b"{", b"[]", b"null", b"\"text\"", b"{\"a\":\"\xff\"}", b"{} {}"] {
             assert_eq!(code(body), Some("REQUEST__MALFORMED"));
         }
+        let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(code(nested(100).as_bytes()), None);
+        assert_eq!(code(nested(3000).as_bytes()), Some("REQUEST__MALFORMED"));
+        assert_eq!(code(br#"{"a":["\ud800"]}"#), Some("REQUEST__MALFORMED"));
         let with_length = |length: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(length - 8));
         assert_eq!(code(with_length(16 * 1024).as_bytes()), None);
         assert_eq!(code(with_length(16 * 1024 + 1).as_bytes()), Some("REQUEST__TOO_LARGE"));

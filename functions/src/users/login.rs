@@ -77,7 +77,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let LoginRequest { email, phone, password } =
         request.read_checked::<_, OneIdentifier>(app.config.default_region)?;
     let identifier = email.map(LoginIdentifier::Email).or(phone.map(LoginIdentifier::Phone));
-    let identifier = identifier.ok_or(ApiError::UserNotMatched)?;
+    let identifier = identifier.ok_or_else(|| ApiError::Internal("the request has no identifier".into()))?;
 
     let credentials = app.store.credentials(&identifier).await?;
     let hash = credentials.as_ref().map(|credentials| &credentials.password_hash);

@@ -66,6 +66,9 @@ impl DeserializeError for FieldErrors {
     ) -> ControlFlow<Self, Self> {
         let errors = match error {
             ErrorKind::MissingField { field } => Self(vec![FieldError::new(field, InvalidField("is required"))]),
+            ErrorKind::IncorrectValueKind { actual: Value::Sequence(_), .. } => {
+                Self::at(location, InvalidField("must not be repeated"))
+            }
             ErrorKind::IncorrectValueKind { accepted, .. } if accepted.contains(&ValueKind::Boolean) => {
                 Self::at(location, InvalidField("must be true or false"))
             }
@@ -84,6 +87,8 @@ pub(crate) fn read<V: IntoValue, T>(
     let parsed = match value {
         Value::String(text) => parse(&text),
         Value::Null => Err(InvalidField("is required")),
+        // Only a repeated field is given as a sequence.
+        Value::Sequence(_) => Err(InvalidField("must not be repeated")),
         _ => Err(InvalidField("must be a string")),
     };
     parsed.map_err(|invalid| FieldErrors::at(location, invalid))

@@ -1,4 +1,4 @@
-//! Reading the fields of a request, all of them, so that every bad one is reported.
+//! Reading the fields of a request, all of them, so that every invalid one is reported.
 
 use std::ops::ControlFlow;
 
@@ -35,7 +35,8 @@ impl FieldError {
     }
 }
 
-/// All bad fields of a request: first those that were sent, in their order, then the missing ones.
+/// All invalid fields of a request: those that were sent, in their order, then the missing ones, then the one
+/// that breaks a rule about several fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FieldErrors(pub Vec<FieldError>);
 
@@ -115,14 +116,14 @@ pub enum Lenient<T> {
     /// The field is missing or null.
     #[default]
     Missing,
-    /// The field is bad: its own error is reported elsewhere.
+    /// The field is invalid: its own error is reported elsewhere.
     Invalid,
-    /// The field is good.
+    /// The field is valid.
     Valid(T),
 }
 
 impl<T> Lenient<T> {
-    /// The value, if the field is good.
+    /// The value, if the field is valid.
     pub fn valid(&self) -> Option<&T> {
         match self {
             Self::Valid(value) => Some(value),

@@ -121,8 +121,8 @@ struct HttpContext {
     source_ip: Option<String>,
 }
 
-/// A response, as API Gateway expects it.
-#[derive(Debug, Serialize)]
+/// A response, as API Gateway expects it. Deliberately not `Debug`: the body may contain tokens.
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EventResponse {
     /// The HTTP status.

@@ -5,8 +5,7 @@
 
 use std::fmt;
 
-use secrecy::{ExposeSecret as _, SecretString};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 /// A value that must not be shown. `Debug` prints `***`.
 #[derive(Clone, PartialEq, Eq, Serialize)]
@@ -17,12 +16,4 @@ impl<T> fmt::Debug for Masked<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
     }
-}
-
-/// Serializes a secret into a response or into storage, for `#[serde(serialize_with)]`.
-///
-/// # Errors
-/// The serializer's.
-pub fn expose<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(secret.expose_secret())
 }

@@ -5,10 +5,11 @@
 //! pair again.
 
 use deserr::Deserr;
+use secrecy::ExposeSecret as _;
+use serde::Serialize;
 use shared::access::{Access, Action, KeyAccess, Table};
 use shared::app::App;
 use shared::store::RefreshOutcome;
-use shared::tokens::Tokens;
 use shared::values::{FieldErrors, RefreshToken};
 
 use crate::http::{ApiError, Authentication, Endpoint, ErrorCode, Request, Response};
@@ -45,7 +46,13 @@ pub struct RefreshRequest {
 }
 
 /// The response: the next pair of tokens.
-pub type RefreshResponse = Tokens;
+#[derive(Serialize)]
+pub struct RefreshResponse<'a> {
+    /// The access token.
+    access_token: &'a str,
+    /// The refresh token.
+    refresh_token: &'a str,
+}
 
 /// Advances the session to its next generation and returns the tokens of that generation.
 ///
@@ -65,8 +72,11 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     }
     match app.store.refresh_session(&next, now).await? {
         RefreshOutcome::Refreshed => {
-            let tokens: RefreshResponse = app.keyring.issue(&next, &issuer, &app.config.tokens, now).await?;
-            Response::ok(&tokens)
+            let tokens = app.keyring.issue(&next, &issuer, &app.config.tokens, now).await?;
+            Response::ok(&RefreshResponse {
+                access_token: tokens.access_token.expose_secret(),
+                refresh_token: tokens.refresh_token.expose_secret(),
+            })
         }
         RefreshOutcome::ReuseDetected => Err(ApiError::TokenReused),
         RefreshOutcome::Revoked => Err(ApiError::TokenRevoked),

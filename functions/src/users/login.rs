@@ -3,10 +3,11 @@
 //! An unknown user and a wrong password get the same response, after the same work.
 
 use deserr::Deserr;
+use secrecy::ExposeSecret as _;
+use serde::Serialize;
 use shared::access::{Access, Action, KeyAccess, Table};
 use shared::app::App;
 use shared::store::{Credentials, LoginIdentifier, Session};
-use shared::tokens::Tokens;
 use shared::values::{Email, FieldError, FieldErrors, InvalidField, Lenient, PasswordAttempt, Phone};
 
 use crate::http::{ApiError, Authentication, Endpoint, ErrorCode, Request, Response, Rule};
@@ -42,7 +43,13 @@ pub struct LoginRequest {
 }
 
 /// The response: the tokens of a new session.
-pub type LoginResponse = Tokens;
+#[derive(Serialize)]
+pub struct LoginResponse<'a> {
+    /// The access token.
+    access_token: &'a str,
+    /// The refresh token.
+    refresh_token: &'a str,
+}
 
 /// Requires exactly one of email and phone number.
 #[derive(Debug, Deserr)]
@@ -85,9 +92,12 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
         (true, Some(Credentials { user_id, token_version, .. })) => {
             let now = app.clock.now();
             let session = Session::new(user_id, token_version, app.config.tokens.lifetime, now);
-            let tokens: LoginResponse = app.keyring.issue(&session, &issuer, &app.config.tokens, now).await?;
+            let tokens = app.keyring.issue(&session, &issuer, &app.config.tokens, now).await?;
             app.store.start_session(&session).await?;
-            Response::ok(&tokens)
+            Response::ok(&LoginResponse {
+                access_token: tokens.access_token.expose_secret(),
+                refresh_token: tokens.refresh_token.expose_secret(),
+            })
         }
         _ => Err(ApiError::UserNotMatched),
     }

@@ -1,8 +1,8 @@
 //! Returns the profile of the caller.
 
+use serde::Serialize;
 use shared::access::{Access, Action, KeyAccess, Table};
 use shared::app::App;
-use shared::store::Profile;
 
 use crate::http::{ApiError, Authentication, Endpoint, ErrorCode, Request, Response, auth};
 
@@ -17,7 +17,17 @@ pub const ENDPOINT: Endpoint = Endpoint {
 };
 
 /// The response.
-pub type ProfileResponse = Profile;
+#[derive(Serialize)]
+pub struct ProfileResponse<'a> {
+    /// The name.
+    name: &'a str,
+    /// The email, in the user's spelling.
+    email: &'a str,
+    /// The phone number in E.164.
+    phone: &'a str,
+    /// The nickname.
+    nickname: &'a str,
+}
 
 /// Returns the caller's profile.
 ///
@@ -26,12 +36,17 @@ pub type ProfileResponse = Profile;
 pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let caller = auth::caller(app, &request).await?;
     // The token is valid, but its user no longer exists.
-    let profile: ProfileResponse = app.store.profile(caller.user_id).await?.ok_or(ApiError::TokenInvalid)?;
+    let profile = app.store.profile(caller.user_id).await?.ok_or(ApiError::TokenInvalid)?;
     // Other services accept the token until it expires; here the check costs nothing.
     if profile.token_version != caller.token_version {
         return Err(ApiError::TokenRevoked);
     }
-    Response::ok(&profile)
+    Response::ok(&ProfileResponse {
+        name: &profile.name.0,
+        email: &profile.email.0,
+        phone: &profile.phone.0,
+        nickname: &profile.nickname.0,
+    })
 }
 
 #[cfg(test)]

@@ -4,10 +4,11 @@
 //! it. A 409 leaves it usable.
 
 use deserr::Deserr;
+use secrecy::ExposeSecret as _;
+use serde::Serialize;
 use shared::access::{Access, Action, KeyAccess, Table};
 use shared::app::App;
 use shared::store::{NewUser, Session, SignUpOutcome};
-use shared::tokens::Tokens;
 use shared::values::{
     Email, FieldError, FieldErrors, InvalidField, Lenient, Name, Nickname, Password, Phone, Purpose, SmsSessionId,
     UserId,
@@ -54,7 +55,13 @@ pub struct SignupRequest {
 }
 
 /// The response: the tokens of the new user's first session.
-pub type SignupResponse = Tokens;
+#[derive(Serialize)]
+pub struct SignupResponse<'a> {
+    /// The access token.
+    access_token: &'a str,
+    /// The refresh token.
+    refresh_token: &'a str,
+}
 
 /// Rejects a password that contains the user's email, phone number or name.
 #[derive(Debug, Deserr)]
@@ -99,9 +106,12 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let user = NewUser { id, name, nickname, email, phone, password_hash: password.hash(app.config.bcrypt_cost)? };
     // Before the user is created, so that a failure here leaves none.
     let session = Session::new(id, 0, app.config.tokens.lifetime, now);
-    let tokens: SignupResponse = app.keyring.issue(&session, &issuer, &app.config.tokens, now).await?;
+    let tokens = app.keyring.issue(&session, &issuer, &app.config.tokens, now).await?;
     match app.store.sign_up(&user, &session, &key, now).await? {
-        SignUpOutcome::Created => Response::created(&tokens),
+        SignUpOutcome::Created => Response::created(&SignupResponse {
+            access_token: tokens.access_token.expose_secret(),
+            refresh_token: tokens.refresh_token.expose_secret(),
+        }),
         SignUpOutcome::NotVerified => Err(ApiError::PhoneNotVerified),
         SignUpOutcome::Taken { email, phone } => {
             let taken = |field| FieldError::new(field, InvalidField("is taken"));

@@ -53,7 +53,11 @@ impl Fixture {
         let keyring = Keyring::from(KeySet::from_stored(keys.expose_secret())?);
         let mut tokens = Vec::new();
         for _ in 0..TOKENS {
-            tokens.push(serde_json::to_value(runtime.block_on(keyring.issue(&session, ISSUER, &settings, now))?)?);
+            let pair = runtime.block_on(keyring.issue(&session, ISSUER, &settings, now))?;
+            tokens.push(json!({
+                "access_token": pair.access_token.expose_secret(),
+                "refresh_token": pair.refresh_token.expose_secret(),
+            }));
         }
 
         let message = |invalid: InvalidField| invalid.0;

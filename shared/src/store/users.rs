@@ -1,7 +1,6 @@
 //! Users and what makes them unique: their email and their phone number.
 
 use async_trait::async_trait;
-use serde::Serialize;
 
 use super::error::StoreError;
 use super::sessions::Session;
@@ -86,8 +85,8 @@ pub enum SignUpOutcome {
     },
 }
 
-/// The profile that the API returns.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+/// The profile of a user.
+#[derive(Debug, PartialEq, Eq)]
 pub struct Profile {
     /// The name.
     pub name: Masked<String>,
@@ -97,8 +96,7 @@ pub struct Profile {
     pub phone: Masked<String>,
     /// The nickname.
     pub nickname: Masked<String>,
-    /// The [token version](Session::token_version), which an access token must have. Not returned.
-    #[serde(skip)]
+    /// The [token version](Session::token_version), which an access token must have.
     pub token_version: u32,
 }
 

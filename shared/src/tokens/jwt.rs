@@ -11,7 +11,6 @@ use uuid::Uuid;
 use super::error::TokenError;
 use super::key_set::KeySet;
 use crate::random;
-use crate::secret;
 use crate::store::{Session, SessionLifetime};
 use crate::values::UserId;
 
@@ -34,13 +33,11 @@ pub struct TokenSettings {
 }
 
 /// A pair of tokens, as sign-up, login and refresh return it. Wiped on drop.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct Tokens {
     /// The access token.
-    #[serde(serialize_with = "secret::expose")]
     pub access_token: SecretString,
     /// The refresh token.
-    #[serde(serialize_with = "secret::expose")]
     pub refresh_token: SecretString,
 }
 

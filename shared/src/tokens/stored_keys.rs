@@ -6,11 +6,10 @@ use aws_lc_rs::rsa;
 use aws_lc_rs::signature::KeyPair as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::error::KeyError;
-use crate::secret;
 
 /// The seconds for which a key is published before it signs: one day. Verifiers may cache the key set;
 /// [API Gateway caches it for two hours](https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html).
@@ -39,10 +38,7 @@ pub(super) struct StoredKey {
 }
 
 fn expose_key<S: Serializer>(key: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
-    match key {
-        Some(key) => secret::expose(key, serializer),
-        None => serializer.serialize_none(),
-    }
+    key.as_ref().map(|key| key.expose_secret()).serialize(serializer)
 }
 
 impl StoredKeySet {

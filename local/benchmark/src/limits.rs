@@ -9,7 +9,7 @@ use shared::error::BoxError;
 
 use crate::init::access;
 use crate::measured::Measured;
-use crate::targets::{MAX_RSS, MAX_ZIP};
+use crate::targets::{MAX_FIRST_TO_FLOOR, MAX_RSS, MAX_ZIP, max_first_to_floor};
 use crate::timing::Row;
 
 /// A metric of each row.
@@ -74,15 +74,24 @@ fn recorded_file() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("recorded.json")
 }
 
-fn values(measured: &Measured) -> Values {
-    let values = |row: &Row| METRICS.map(|metric| (metric.value)(measured, row) as f64);
-    measured.rows.iter().map(|row| (row.name.clone(), values(row))).collect()
+/// Returns the values of each row.
+///
+/// # Errors
+/// If the instructions or the zip of a row are missing.
+fn values(measured: &Measured) -> Result<Values, BoxError> {
+    let values = |row: &Row| {
+        if !measured.instructions.contains_key(&row.name) || !measured.zips.contains_key(&row.function) {
+            return Err(format!("{}: its instructions or its zip are missing", row.name).into());
+        }
+        Ok((row.name.clone(), METRICS.map(|metric| (metric.value)(measured, row) as f64)))
+    };
+    measured.rows.iter().map(values).collect()
 }
 
 /// Records the metrics.
 pub(crate) fn record(measured: &Measured) -> Result<(), BoxError> {
     let rows: serde_json::Map<String, Json> =
-        values(measured).into_iter().map(|(row, values)| (row, json!(values.map(|value| value as u64)))).collect();
+        values(measured)?.into_iter().map(|(row, values)| (row, json!(values.map(|value| value as u64)))).collect();
     Ok(std::fs::write(recorded_file(), format!("{:#}\n", Json::Object(rows)))?)
 }
 
@@ -102,13 +111,19 @@ fn wrong_clients(measured: &Measured) -> Result<Vec<String>, BoxError> {
 }
 
 /// Prints every regression and improvement, and returns whether no metric regressed. An outcome with
-/// unexpected requests, units or connections is a regression too, and so is a client that is linked
-/// without need.
+/// unexpected requests, units or connections is a regression too, and so are a client that is linked
+/// without need and a first response that exceeds its target.
 pub(crate) fn check(measured: &Measured) -> Result<bool, BoxError> {
     let recorded: Values = serde_json::from_str(&std::fs::read_to_string(recorded_file())?)?;
-    let Changes { mut regressions, improvements } = compare(&recorded, &values(measured));
+    let Changes { mut regressions, improvements } = compare(&recorded, &values(measured)?);
     regressions.extend(measured.outcomes.iter().filter_map(|outcome| outcome.mismatch.clone()));
     regressions.extend(wrong_clients(measured)?);
+    let ratio = max_first_to_floor(measured);
+    if !(0.0..=MAX_FIRST_TO_FLOOR).contains(&ratio) {
+        regressions.push(format!(
+            "{ratio:.2} instructions to the first response ÷ (hello + its handshakes), of at most {MAX_FIRST_TO_FLOOR}"
+        ));
+    }
     for line in &improvements {
         println!("IMPROVED, record it with ./local/bench --record: {line}");
     }

@@ -8,8 +8,7 @@ use std::pin::Pin;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use lambda_http::lambda_runtime::{self, LambdaEvent};
-use lambda_http::{Error, service_fn};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shared::access::Access;
@@ -163,8 +162,9 @@ fn read(event: Event) -> Result<Request, ApiError> {
     let context = event.request_context.unwrap_or_default();
     let http = context.http.unwrap_or_default();
     let method = http.method.unwrap_or_default();
-    let mut headers = event.headers.unwrap_or_default();
-    // API Gateway sends the names of headers in lower case.
+    // API Gateway sends the names of headers in lower case, other callers in any.
+    let headers = event.headers.unwrap_or_default().into_iter();
+    let mut headers: HashMap<_, _> = headers.map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
     let mut header = |name: &str| headers.remove(name).flatten();
     let body = match (event.body, event.is_base64_encoded) {
         (Some(body), Some(true)) => Some(STANDARD.decode(body).map_err(|_| ApiError::Malformed)?),

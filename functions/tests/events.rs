@@ -5,10 +5,10 @@
 #[expect(dead_code, reason = "these tests use a part of it")]
 mod test_app;
 
+use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use functions::http::{Authentication, Endpoint, Request};
 use functions::lambda::EventResponse;
 use functions::{ENDPOINTS, lambda};
-use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use test_app::TestApp;
@@ -127,6 +127,20 @@ async fn a_query_is_read_as_it_was_sent() {
     }
 }
 
+#[tokio::test]
+async fn the_case_of_a_header_is_ignored() {
+    let app = TestApp::new();
+    for name in ["authorization", "Authorization"] {
+        let event = json!({
+            "headers": { name: "Bearer a" },
+            "requestContext": { "domainName": "accounts.example.com", "http": { "method": "GET" } },
+        });
+        let response = respond(&app, endpoint("profile"), &event.to_string()).await;
+        let body: Json = serde_json::from_str(&response.body).unwrap();
+        assert_eq!(body["error_code"], "TOKEN__INVALID", "{name}");
+    }
+}
+
 /// Events that API Gateway may send, or that nobody should: each gets a response, and none ends the process.
 #[tokio::test]
 async fn odd_events_get_a_response() {
@@ -182,14 +196,23 @@ async fn odd_events_get_a_response() {
     }
 }
 
+/// Returns JSON objects with known and unknown fields of any text.
+fn json_object() -> impl Strategy<Value = String> {
+    let name = "email|phone|password|name|nickname|session_id|auth_code|refresh_token|purpose|.{0,8}";
+    proptest::collection::btree_map(name, any::<String>(), 0..8).prop_map(|fields| json!(fields).to_string())
+}
+
 proptest! {
-    /// Any JSON in any field is read, or rejected as an event that API Gateway does not send.
+    /// Any text in a field of an event, and any fields in its body.
     #[test]
     fn generated_events_get_a_response(
         query in any::<Option<String>>(),
-        names in proptest::collection::vec(".{0,8}", 0..4),
-        value in any::<String>(),
-        body in any::<Option<String>>(),
+        names in proptest::collection::vec(
+            "authorization|Authorization|user-agent|accept-language|origin|sec-fetch-site|.{0,8}",
+            0..4,
+        ),
+        value in prop_oneof![any::<String>(), "Bearer .{1,20}"],
+        body in proptest::option::of(prop_oneof![any::<String>(), json_object()]),
         is_base64 in any::<Option<bool>>(),
         method in "GET|POST|PUT|DELETE|.{0,5}",
         domain in any::<Option<String>>(),

@@ -3,6 +3,6 @@
 use functions::jobs::rotate_keys::{JOB, connect, handle};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda_http::Error> {
+async fn main() -> Result<(), lambda_runtime::Error> {
     functions::lambda::serve_job(JOB, connect, handle).await
 }

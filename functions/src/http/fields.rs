@@ -3,10 +3,11 @@
 use std::fmt;
 
 use deserr::{IntoValue, Map, Sequence, Value, ValueKind};
+use indexmap::IndexMap;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 /// The fields of a JSON object or of a query.
-pub(super) struct Fields(Vec<(String, FieldValue)>);
+pub(super) struct Fields(IndexMap<String, FieldValue>);
 
 /// The value of a field.
 pub(super) enum FieldValue {
@@ -19,22 +20,19 @@ pub(super) enum FieldValue {
     Repeated,
 }
 
+impl Fields {
+    fn add(&mut self, name: String, value: FieldValue) {
+        self.0.entry(name).and_modify(|first| *first = FieldValue::Repeated).or_insert(value);
+    }
+}
+
 impl FromIterator<(String, FieldValue)> for Fields {
     fn from_iter<I: IntoIterator<Item = (String, FieldValue)>>(fields: I) -> Self {
-        let mut all = Self(Vec::new());
+        let mut all = Self(IndexMap::new());
         for (name, value) in fields {
             all.add(name, value);
         }
         all
-    }
-}
-
-impl Fields {
-    fn add(&mut self, name: String, value: FieldValue) {
-        match self.0.iter_mut().find(|(other, _)| *other == name) {
-            Some((_, first)) => *first = FieldValue::Repeated,
-            None => self.0.push((name, value)),
-        }
     }
 }
 
@@ -49,7 +47,7 @@ impl<'de> Deserialize<'de> for Fields {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
-                let mut fields = Fields(Vec::new());
+                let mut fields = Fields(IndexMap::new());
                 while let Some((name, value)) = map.next_entry()? {
                     fields.add(name, value);
                 }
@@ -131,7 +129,7 @@ impl IntoValue for FieldValue {
             Self::Null => Value::Null,
             Self::Flag(flag) => Value::Boolean(flag),
             Self::Text(text) => Value::String(text),
-            Self::Other => Value::Map(Fields(Vec::new())),
+            Self::Other => Value::Map(Fields(IndexMap::new())),
             Self::Repeated => Value::Sequence(Unread),
         }
     }
@@ -139,15 +137,14 @@ impl IntoValue for FieldValue {
 
 impl Map for Fields {
     type Value = FieldValue;
-    type Iter = std::vec::IntoIter<(String, FieldValue)>;
+    type Iter = indexmap::map::IntoIter<String, FieldValue>;
 
     fn len(&self) -> usize {
         self.0.len()
     }
 
     fn remove(&mut self, key: &str) -> Option<FieldValue> {
-        let index = self.0.iter().position(|(name, _)| name == key)?;
-        Some(self.0.remove(index).1)
+        self.0.shift_remove(key)
     }
 
     fn into_iter(self) -> Self::Iter {

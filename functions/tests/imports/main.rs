@@ -9,7 +9,7 @@
 //! It must import the item from the file that defines it; if that file is the parent, move the item
 //! into a file of its own. A parent that only declares its children may be imported by them.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot continue fails")]
 
 mod graph;
 mod lexer;
@@ -113,7 +113,7 @@ fn platform_imports(tree: &Tree) -> Vec<String> {
         let krate = import.path.split("::").next().unwrap_or_default();
         let is_platform = krate.starts_with("lambda_") || krate.starts_with("aws_") || krate == "rusqlite";
         let is_bin = import.from.starts_with("functions/bin/");
-        let is_allowed = is_in(&import.from, "functions::lambda") || is_bin && import.path == "lambda_http::Error";
+        let is_allowed = is_in(&import.from, "functions::lambda") || is_bin && import.path == "lambda_runtime::Error";
         (is_platform && !is_allowed && import.from.starts_with("functions"))
             .then(|| format!("{import}: only functions/src/lambda.rs may name {krate}"))
     });
@@ -152,8 +152,8 @@ fn only_the_app_and_its_constructors_import_config() {
 #[test]
 fn only_lambda_rs_names_lambda() {
     let tree = tree();
-    let is_lambda = |import: &Import| import.from == "functions::lambda" && import.path.starts_with("lambda_http::");
-    assert!(tree.imports.iter().any(is_lambda), "functions/src/lambda.rs does not name lambda_http");
+    let is_lambda = |import: &Import| import.from == "functions::lambda" && import.path.starts_with("lambda_runtime::");
+    assert!(tree.imports.iter().any(is_lambda), "functions/src/lambda.rs does not name lambda_runtime");
     assert_none(&platform_imports(&tree), "paths of Lambda, AWS or SQL");
 }
 
@@ -168,10 +168,10 @@ fn planted_imports_of_a_higher_layer_are_found() {
         ("shared/src/store/mod.rs", "use crate::values::phone;\nuse crate::{Config, sms};"),
         ("shared/src/sms.rs", "use crate::config;\nfn f(_: &config::Config) {}"),
         ("shared/src/aws/mod.rs", "use crate::Config;\nuse crate::store;"),
-        ("functions/src/http/request.rs", "use crate::users::login::Login;\nuse lambda_http::Request;"),
+        ("functions/src/http/request.rs", "use crate::users::login::Login;\nuse lambda_runtime::Request;"),
         ("functions/src/users/login.rs", "use crate::http::request;\nuse shared::aws;"),
-        ("functions/src/lambda.rs", "use lambda_http::Request;\nuse crate::users::login;"),
-        ("functions/src/bin/login.rs", "fn f() -> lambda_http::Error {}\nfn g() -> lambda_http::Body {}"),
+        ("functions/src/lambda.rs", "use lambda_runtime::Request;\nuse crate::users::login;"),
+        ("functions/src/bin/login.rs", "fn f() -> lambda_runtime::Error {}\nfn g() -> lambda_runtime::Body {}"),
     ]);
     let found = upward_imports(&tree);
     let expected = [
@@ -188,8 +188,8 @@ fn planted_imports_of_a_higher_layer_are_found() {
     assert_eq!(found, expected);
     let found = platform_imports(&tree);
     let expected = [
-        "functions/src/bin/login.rs:2: only functions/src/lambda.rs may name lambda_http",
-        "functions/src/http/request.rs:2: only functions/src/lambda.rs may name lambda_http",
+        "functions/src/bin/login.rs:2: only functions/src/lambda.rs may name lambda_runtime",
+        "functions/src/http/request.rs:2: only functions/src/lambda.rs may name lambda_runtime",
     ];
     assert_eq!(found, expected);
 }

@@ -6,6 +6,7 @@
 //! route in the root `Cargo.toml`, a function in `template.yaml` and an event in `local/events`. The tests
 //! `lists` and `events` name whatever is missing.
 
+// The handlers' tests and the integration tests share the fixture `tests/test_app`, which imports `functions`.
 #[cfg(test)]
 extern crate self as functions;
 

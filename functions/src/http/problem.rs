@@ -7,7 +7,7 @@ use shared::store::StoreError;
 use shared::tokens::TokenError;
 use shared::values::{FieldError, FieldErrors};
 
-/// The reason why a request is not answered as requested. `Display` is the `detail` that the client
+/// The reason why a request is rejected, or fails. `Display` is the `detail` that the client
 /// receives; the source is only logged.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
@@ -142,6 +142,22 @@ impl ErrorCode {
         self.parts().0
     }
 
+    /// Returns the status in words (RFC 9110, 15).
+    fn title(self) -> &'static str {
+        match self.status() {
+            400 => "Bad Request",
+            401 => "Unauthorized",
+            404 => "Not Found",
+            409 => "Conflict",
+            413 => "Content Too Large",
+            422 => "Unprocessable Content",
+            429 => "Too Many Requests",
+            503 => "Service Unavailable",
+            504 => "Gateway Timeout",
+            _ => "Internal Server Error",
+        }
+    }
+
     fn parts(self) -> (u16, &'static str) {
         match self {
             Self::RequestMalformed => (400, "REQUEST__MALFORMED"),
@@ -218,18 +234,7 @@ impl ApiError {
     #[must_use]
     pub fn problem(&self) -> Problem<'_> {
         let (status, error_code) = self.code().parts();
-        let title = match status {
-            400 => "Bad Request",
-            401 => "Unauthorized",
-            404 => "Not Found",
-            409 => "Conflict",
-            413 => "Content Too Large",
-            422 => "Unprocessable Content",
-            429 => "Too Many Requests",
-            503 => "Service Unavailable",
-            504 => "Gateway Timeout",
-            _ => "Internal Server Error",
-        };
+        let title = self.code().title();
         let errors: &[FieldError] = match self {
             Self::InvalidFields(errors) | Self::AlreadyExists(errors) => &errors.0,
             _ => &[],
@@ -283,5 +288,17 @@ impl From<TokenError> for ApiError {
 impl From<BoxError> for ApiError {
     fn from(error: BoxError) -> Self {
         Self::Internal(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_status_has_its_title() {
+        for code in ErrorCode::ALL {
+            assert_eq!(code.title() == "Internal Server Error", code.status() == 500, "{}", code.as_str());
+        }
     }
 }

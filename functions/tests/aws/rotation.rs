@@ -13,7 +13,7 @@ const NOW: i64 = 1_800_000_000;
 async fn rotated_keys_are_used_without_a_restart() {
     let secrets = Secrets::create();
     let source = Box::new(SecretKeys::new(&secrets.sdk, secrets.private.clone()));
-    assert!(Keyring::load(source, NOW).await.is_err(), "there is no key yet");
+    assert!(Keyring::load(source, NOW).await.is_err(), "no key exists yet");
     secrets.rotate(1, NOW).await;
     let (signer, verifier) =
         (secrets.keyring(&secrets.private, NOW).await, secrets.keyring(&secrets.public, NOW).await);

@@ -149,7 +149,7 @@ impl Row {
         }
         if let (Some(init_cpu), Some(before), Some(after)) = (init_cpu, cpu_before, lambda.idle_cpu_time()?) {
             self.init_cpu.push(init_cpu);
-            // Saturates, as the time of a thread that has exited is no longer included.
+            // Saturates, as the time excludes threads that have exited.
             self.warm_cpu.push(after.saturating_sub(before) / requests);
         }
         self.rss = self.rss.max(lambda.peak_rss()?);

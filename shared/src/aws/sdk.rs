@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn init_does_not_wait_for_a_service_that_does_not_answer() {
+    async fn init_does_not_wait_for_a_service_that_does_not_respond() {
         let begin = tokio::time::Instant::now();
         warm_up("a service", Duration::from_secs(1), std::future::pending()).await;
         assert_eq!(begin.elapsed().as_secs(), 1);

@@ -230,15 +230,20 @@ impl DynamoDbStore {
 
 /// Returns the seconds until `limit` allows another event of the phone number, whose item a failed
 /// condition returned.
-fn retry_after(name: &str, reasons: &[CancellationReason], limit: &RateLimit, now: i64) -> Result<i64, StoreError> {
+fn retry_after(
+    name: &'static str,
+    reasons: &[CancellationReason],
+    limit: &RateLimit,
+    now: i64,
+) -> Result<i64, StoreError> {
     let item = reasons.iter().filter(|reason| is_failed_condition(reason)).find_map(CancellationReason::item);
-    let item = item.ok_or_else(|| invalid("pk"))?;
+    let item = item.ok_or_else(|| StoreError::Failed("a failed condition returned no item".into()))?;
     let mut latest_first = Vec::new();
     for nth in 1..=limit.remembered() {
         // As many times as there were events, or as an earlier limit remembered.
         let Some(time) = item.get(&format!("{name}_{nth}")) else { break };
         let time = time.as_n().ok().and_then(|time| time.parse().ok());
-        latest_first.push(time.ok_or_else(|| invalid("time"))?);
+        latest_first.push(time.ok_or_else(|| invalid(name))?);
     }
     Ok(limit.retry_after(&latest_first, now))
 }

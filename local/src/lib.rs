@@ -22,7 +22,7 @@ use shared::tokens::Keyring;
 
 use key_file::KeyFile;
 pub use outbox::{Message, Outbox};
-pub use sqlite::SqliteStore;
+pub use sqlite::{OpenError, SqliteStore};
 
 /// Connects a local function. Every local function has the outbox.
 ///
@@ -39,7 +39,8 @@ pub async fn connect(access: Access) -> Result<App, BoxError> {
     // Only its owner may read phone numbers and codes.
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let store = SqliteStore::open(&folder.join("ably.db"))?;
+    let file = folder.join("ably.db");
+    let store = SqliteStore::open(&file).map_err(|error| format!("{}: {error}", file.display()))?;
     let sms = outbox(clock.clone())?.in_the_terminal();
     let keyring = if access.keys == KeyAccess::None {
         Keyring::default()

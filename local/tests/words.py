@@ -30,36 +30,6 @@ EXCLUDED = {
 
 # Hits that are correct: (file, phrase as printed, reason). `file` may contain `*`.
 EXCEPTIONS = [
-    *(
-        (file, phrase, "a stored or signed name, which a later issue changes")
-        for file, phrases in {
-            "shared/src/access.rs": ["Families"],
-            "shared/src/aws/dynamodb/item.rs": ["epoch"],
-            "shared/src/aws/dynamodb/mod.rs": ["FAMILIES"],
-            "shared/src/aws/dynamodb/sessions.rs": ["Families", "FAMILY", "epoch"],
-            "shared/src/aws/dynamodb/sms_sessions.rs": ["code_hash"],
-            "shared/src/aws/dynamodb/users.rs": ["epoch"],
-            "shared/src/tokens/jwt.rs": ["epoch", "family"],
-            "shared/src/tokens/keyring/tests.rs": ["epoch", "family"],
-            "shared/src/tokens/stored_keys.rs": ["announced"],
-            "local/benchmark/src/fake_aws.rs": ["FAMILIES"],
-            "local/benchmark/src/fixture.rs": ["code_hash"],
-            "local/src/sqlite/schema.rs": ["epoch", "code_hash", "tries", "families", "family"],
-            "local/src/sqlite/sessions.rs": ["epoch", "families", "family"],
-            "local/src/sqlite/sms_sessions.rs": ["tries", "code_hash"],
-            "local/src/sqlite/users.rs": ["epoch"],
-            "local/tests/journey/tokens.py": ["epoch", "family"],
-            "functions/src/sessions/*.rs": ["Families"],
-            "functions/src/users/login.rs": ["Families"],
-            "functions/src/users/signup.rs": ["Families"],
-            "functions/src/users/profile.rs": ["epoch"],
-            "functions/tests/lists/access.rs": ["Families"],
-            "functions/tests/aws/endpoints.rs": ["code_hash", "FAMILY", "epoch"],
-            "functions/tests/aws/services.rs": ["Families"],
-            "template.yaml": ["FAMILIES"],
-        }.items()
-        for phrase in phrases
-    ),
     ("local/tests/journey/readme.py", "What", "the first line of the README's commands"),
     ("local/benchmark/src/events.rs", "Epoch", "the Unix epoch, as API Gateway names it"),
     ("shared/src/clock.rs", "epoch", "the Unix epoch, as Rust names it"),

@@ -1,14 +1,13 @@
 //! The access of a function: what it uses, as data.
 //!
-//! Init connects to what is declared here, and a test compares it with the role that the template grants.
+//! Init connects to what is declared here, a test compares it with the role that the template grants, and
+//! another test compares it with the requests that the function sends.
 
 /// Everything that a function uses outside its own process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Access {
-    /// The tables, each with the actions on it. Init connects by reading from the first one.
-    pub tables: &'static [(Table, &'static [Action])],
-    /// The connections to DynamoDB that init opens: as many as the function sends requests concurrently.
-    pub connections: usize,
+    /// The parts of the tables, each with the actions on it.
+    pub tables: &'static [TableAccess],
     /// The use of the keys that sign tokens.
     pub keys: KeyAccess,
     /// Whether the function sends SMS.
@@ -22,7 +21,34 @@ pub struct Access {
 impl Access {
     /// The access of a function that uses nothing.
     pub const NONE: Self =
-        Self { tables: &[], connections: 1, keys: KeyAccess::None, sms: false, phone_metadata: false, hashing: false };
+        Self { tables: &[], keys: KeyAccess::None, sms: false, phone_metadata: false, hashing: false };
+}
+
+/// The actions on a part of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableAccess {
+    /// The table.
+    pub table: Table,
+    /// The actions.
+    pub actions: &'static [Action],
+    /// The beginnings of the partition keys of the items; empty for all items.
+    pub items: &'static [&'static str],
+    /// The attributes, keys included; empty for all attributes.
+    pub attributes: &'static [&'static str],
+}
+
+impl TableAccess {
+    /// Restricts the access to items whose partition keys begin with one of `items`.
+    #[must_use]
+    pub const fn items(self, items: &'static [&'static str]) -> Self {
+        Self { items, ..self }
+    }
+
+    /// Restricts the access to these attributes.
+    #[must_use]
+    pub const fn attributes(self, attributes: &'static [&'static str]) -> Self {
+        Self { attributes, ..self }
+    }
 }
 
 /// A table of the store.
@@ -33,13 +59,32 @@ pub enum Table {
     /// SMS sessions.
     SmsSessions,
     /// Sessions.
-    TokenFamilies,
+    Sessions,
 }
+
+impl Table {
+    /// Returns the access to the table with these actions.
+    #[must_use]
+    pub const fn with(self, actions: &'static [Action]) -> TableAccess {
+        TableAccess { table: self, actions, items: &[], attributes: &[] }
+    }
+}
+
+/// The beginning of the key of a user, and of the user's sessions.
+pub const USER: &str = "USER#";
+/// The beginning of the key of an email, whose item names its user.
+pub const EMAIL: &str = "EMAIL#";
+/// The beginning of the key of a phone number, whose item names its user, or counts its SMS.
+pub const PHONE: &str = "PHONE#";
+/// The beginning of the key of an SMS session.
+pub const SMS_SESSION: &str = "SESSION#";
 
 /// An action on a table, named after the IAM action that permits it. A write in a transaction needs the
 /// permission of the same write outside one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
+    /// Reads items of several tables.
+    BatchGetItem,
     /// Checks a condition in a transaction.
     ConditionCheckItem,
     /// Deletes an item.

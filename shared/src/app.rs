@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::sms::Sms;
 use crate::store::Store;
 use crate::tokens::Keyring;
-use crate::values::AuthCode;
+use crate::values::{AuthCode, CodeLength};
 
 /// A running function's configuration and connections, created once, in init.
 pub struct App {
@@ -22,7 +22,7 @@ pub struct App {
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Creates the codes.
-    pub new_code: fn() -> AuthCode,
+    pub new_code: fn(CodeLength) -> AuthCode,
 }
 
 impl App {

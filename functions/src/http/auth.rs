@@ -2,17 +2,17 @@
 
 use secrecy::ExposeSecret as _;
 use shared::app::App;
-use shared::tokens::AccessToken;
+use shared::store::Caller;
 
 use super::problem::ApiError;
 use super::request::Request;
 
-/// Returns the contents of the caller's access token. Whether its token version is current, only the
-/// store knows.
+/// Returns the caller of a request, according to its access token. The store knows whether the session and
+/// the token version are current.
 ///
 /// # Errors
 /// [`ApiError::TokenMissing`], [`ApiError::TokenInvalid`] or [`ApiError::TokenExpired`].
-pub async fn caller(app: &App, request: &Request) -> Result<AccessToken, ApiError> {
+pub async fn caller(app: &App, request: &Request) -> Result<Caller, ApiError> {
     let (token, issuer) = (bearer_token(request)?, request.issuer(app.config.token_issuer.as_deref())?);
     let audience = &app.config.tokens.audience;
     Ok(app.keyring.verify_access(token, &issuer, audience, app.clock.now()).await?)

@@ -47,7 +47,16 @@ impl Endpoint {
         let only_if = |applies: bool, errors: &'static [ErrorCode]| if applies { errors } else { &[] };
         let all = [
             only_if(has_body, &[ErrorCode::RequestMalformed, ErrorCode::RequestTooLarge]),
-            only_if(has_token, &[ErrorCode::TokenMissing, ErrorCode::TokenInvalid, ErrorCode::TokenExpired]),
+            only_if(
+                has_token,
+                &[
+                    ErrorCode::TokenMissing,
+                    ErrorCode::TokenInvalid,
+                    ErrorCode::TokenExpired,
+                    ErrorCode::TokenRevoked,
+                    ErrorCode::UserDisabled,
+                ],
+            ),
             self.own_errors,
             only_if(!self.access.tables.is_empty(), &[ErrorCode::ServerBusy]),
             &[ErrorCode::ServerError],

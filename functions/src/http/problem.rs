@@ -29,10 +29,10 @@ pub enum ApiError {
     /// The code is wrong, or the phone number is not the SMS session's.
     #[error("the code or the phone number does not match")]
     CodeNotMatched,
-    /// The attempts of the SMS session or of the phone number are exhausted.
-    #[error("too many wrong codes: request a new one, or retry after the time in Retry-After")]
+    /// The attempts of the SMS session are exhausted.
+    #[error("too many wrong codes: request a new one")]
     TooManyAttempts {
-        /// The seconds until the next attempt is allowed.
+        /// The seconds until the SMS session has expired.
         retry_after: i64,
     },
     /// The phone number received an SMS too recently, or too many of them.
@@ -56,6 +56,9 @@ pub enum ApiError {
     /// No account has this phone number.
     #[error("no account has this phone number")]
     UserNotFound,
+    /// The operator disabled the user.
+    #[error("this account is disabled")]
+    UserDisabled,
     /// The request has no bearer token.
     #[error("an access token is required")]
     TokenMissing,
@@ -96,6 +99,7 @@ pub enum ErrorCode {
     UserAlreadyExist,
     UserNotMatched,
     UserNotFound,
+    UserDisabled,
     TokenMissing,
     TokenInvalid,
     TokenExpired,
@@ -107,7 +111,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every error code, in the order of the documentation.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::RequestMalformed,
         Self::RequestTooLarge,
         Self::RequestInvalid,
@@ -121,6 +125,7 @@ impl ErrorCode {
         Self::UserAlreadyExist,
         Self::UserNotMatched,
         Self::UserNotFound,
+        Self::UserDisabled,
         Self::TokenMissing,
         Self::TokenInvalid,
         Self::TokenExpired,
@@ -147,6 +152,7 @@ impl ErrorCode {
         match self.status() {
             400 => "Bad Request",
             401 => "Unauthorized",
+            403 => "Forbidden",
             404 => "Not Found",
             409 => "Conflict",
             413 => "Content Too Large",
@@ -173,6 +179,7 @@ impl ErrorCode {
             Self::UserAlreadyExist => (409, "USER__ALREADY_EXIST"),
             Self::UserNotMatched => (401, "USER__NOT_MATCHED"),
             Self::UserNotFound => (404, "USER__NOT_FOUND"),
+            Self::UserDisabled => (403, "USER__DISABLED"),
             Self::TokenMissing => (401, "TOKEN__MISSING"),
             Self::TokenInvalid => (401, "TOKEN__INVALID"),
             Self::TokenExpired => (401, "TOKEN__EXPIRED"),
@@ -220,6 +227,7 @@ impl ApiError {
             Self::AlreadyExists(_) => ErrorCode::UserAlreadyExist,
             Self::UserNotMatched => ErrorCode::UserNotMatched,
             Self::UserNotFound => ErrorCode::UserNotFound,
+            Self::UserDisabled => ErrorCode::UserDisabled,
             Self::TokenMissing => ErrorCode::TokenMissing,
             Self::TokenInvalid => ErrorCode::TokenInvalid,
             Self::TokenExpired => ErrorCode::TokenExpired,

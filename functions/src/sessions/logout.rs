@@ -2,7 +2,7 @@
 //! revoked.
 
 use deserr::Deserr;
-use shared::access::{Access, Action, KeyAccess, Table};
+use shared::access::{Access, Action, KeyAccess, Table, USER};
 use shared::app::App;
 use shared::values::{FieldErrors, RefreshToken};
 
@@ -15,7 +15,10 @@ pub const ENDPOINT: Endpoint = Endpoint {
     authentication: Authentication::None,
     own_errors: &[ErrorCode::RequestInvalid, ErrorCode::TokenInvalid, ErrorCode::TokenExpired],
     access: Access {
-        tables: &[(Table::TokenFamilies, &[Action::DeleteItem]), (Table::Users, &[Action::UpdateItem])],
+        tables: &[
+            Table::Sessions.with(&[Action::DeleteItem]),
+            Table::Users.with(&[Action::UpdateItem]).items(&[USER]).attributes(&["pk", "token_version"]),
+        ],
         keys: KeyAccess::Verify,
         ..Access::NONE
     },
@@ -70,8 +73,8 @@ mod tests {
         }
         app.refresh(&first).await.assert_error(401, "TOKEN__REVOKED");
         app.refresh(&other).await.ok();
-        // Other services accept it until it expires, and so does this one.
-        app.profile(&access).await.ok();
+        // Other services accept the access token until it expires; this one does not.
+        app.profile(&access).await.assert_error(401, "TOKEN__REVOKED");
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@
 use deserr::Deserr;
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
-use shared::access::{Access, Action, KeyAccess, Table};
+use shared::access::{Access, Action, KeyAccess, Table, USER};
 use shared::app::App;
 use shared::store::RefreshOutcome;
 use shared::values::{FieldErrors, RefreshToken};
@@ -25,11 +25,16 @@ pub const ENDPOINT: Endpoint = Endpoint {
         ErrorCode::TokenExpired,
         ErrorCode::TokenReused,
         ErrorCode::TokenRevoked,
+        ErrorCode::UserDisabled,
     ],
     access: Access {
         tables: &[
-            (Table::TokenFamilies, &[Action::UpdateItem, Action::DeleteItem]),
-            (Table::Users, &[Action::ConditionCheckItem]),
+            Table::Sessions.with(&[Action::UpdateItem, Action::DeleteItem]),
+            Table::Users.with(&[Action::ConditionCheckItem, Action::GetItem]).items(&[USER]).attributes(&[
+                "pk",
+                "token_version",
+                "is_disabled",
+            ]),
         ],
         keys: KeyAccess::Sign,
         ..Access::NONE
@@ -57,8 +62,8 @@ pub struct RefreshResponse<'a> {
 /// Advances the session to its next generation and returns the tokens of that generation.
 ///
 /// # Errors
-/// 422; 401 if the token is invalid, expired or was used before, or if its session is revoked; or any
-/// [`shared::store::StoreError`].
+/// 422; 401 if the token is invalid, expired or was used before, or if its session is revoked; 403 if the user
+/// is disabled; or any [`shared::store::StoreError`].
 pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let issuer = request.issuer(app.config.token_issuer.as_deref())?;
     let RefreshRequest { refresh_token } = request.read(app.config.default_region)?;
@@ -80,6 +85,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
         }
         RefreshOutcome::ReuseDetected => Err(ApiError::TokenReused),
         RefreshOutcome::Revoked => Err(ApiError::TokenRevoked),
+        RefreshOutcome::UserDisabled => Err(ApiError::UserDisabled),
     }
 }
 
@@ -168,6 +174,16 @@ mod tests {
         app.inner.config.tokens.lifetime.session_seconds = 2 * DAY;
         app.refresh(&refresh).await.assert_error(401, "TOKEN__EXPIRED");
         app.inner.config.tokens.lifetime.session_seconds = 2 * DAY + 1;
+        app.refresh(&refresh).await.ok();
+    }
+
+    #[tokio::test]
+    async fn a_disabled_user_cannot_refresh() {
+        let app = TestApp::new();
+        let (_, refresh) = app.sign_up("minji@example.com", "01012345678").await;
+        app.set_disabled("01012345678", true).await;
+        app.refresh(&refresh).await.assert_error(403, "USER__DISABLED");
+        app.set_disabled("01012345678", false).await;
         app.refresh(&refresh).await.ok();
     }
 

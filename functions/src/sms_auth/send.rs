@@ -1,15 +1,16 @@
 //! Sends a code by SMS.
 //!
-//! With a `purpose`, the verified SMS session can be used for that purpose only; without one, for any.
-//! Whether the phone number has an account makes no difference.
+//! The verified SMS session can be used for one purpose only. Without a `purpose`, a phone number with an
+//! account gets a password reset, any other one a sign-up.
 
 use deserr::Deserr;
 use serde::Serialize;
-use shared::access::{Access, Action, Table};
+use shared::access::{Access, Action, PHONE, SMS_SESSION, Table};
 use shared::app::App;
+use shared::secret::Masked;
 use shared::sms_text;
 use shared::store::{OpenOutcome, SmsSession};
-use shared::values::{FieldErrors, Phone, Purpose, SmsSessionId};
+use shared::values::{CodeLength, FieldError, FieldErrors, InvalidField, Phone, Purpose, SmsSessionId};
 
 use crate::http::{ApiError, Authentication, Endpoint, ErrorCode, Request, Response};
 
@@ -20,7 +21,11 @@ pub const ENDPOINT: Endpoint = Endpoint {
     authentication: Authentication::None,
     own_errors: &[ErrorCode::RequestInvalid, ErrorCode::SmsTooManyRequests, ErrorCode::SmsNotSent],
     access: Access {
-        tables: &[(Table::SmsSessions, &[Action::PutItem, Action::UpdateItem, Action::DeleteItem])],
+        tables: &[
+            Table::SmsSessions.with(&[Action::PutItem, Action::DeleteItem]).items(&[SMS_SESSION]),
+            Table::SmsSessions.with(&[Action::UpdateItem]).items(&[PHONE]),
+            Table::Users.with(&[Action::GetItem]).items(&[PHONE]),
+        ],
         sms: true,
         phone_metadata: true,
         ..Access::NONE
@@ -34,7 +39,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
 pub struct SendRequest {
     /// The phone number.
     phone: Phone,
-    /// The purpose of the SMS session.
+    /// The purpose of the SMS session. Required with `REQUIRE_PURPOSE`.
     #[deserr(default)]
     purpose: Option<Purpose>,
 }
@@ -48,7 +53,12 @@ pub struct SendResponse<'a> {
     expires_in: i64,
     /// The seconds after which the next code can be requested.
     resend_after: i64,
+    /// The number of digits of the code.
+    code_length: u32,
 }
+
+/// The attempts of a password reset whose purpose was not named: its code has only six digits.
+const MAX_ATTEMPTS_OF_UNNAMED_RESET: u32 = 3;
 
 /// Opens an SMS session and sends its code.
 ///
@@ -56,14 +66,26 @@ pub struct SendResponse<'a> {
 /// 422; 429 if the phone number's limit is exhausted; 504 if the SMS provider fails (the send is then not
 /// counted); or any [`shared::store::StoreError`].
 pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
-    let SendRequest { phone, purpose } = request.read(app.config.default_region)?;
+    let SendRequest { phone, purpose: named } = request.read(app.config.default_region)?;
 
-    let (session_id, code, now) = (SmsSessionId::random(), (app.new_code)(), app.clock.now());
+    let purpose = match named {
+        Some(purpose) => purpose,
+        None if app.config.require_purpose => {
+            let required = FieldError::new("purpose", InvalidField("is required"));
+            return Err(ApiError::InvalidFields(FieldErrors(vec![required])));
+        }
+        None if app.store.is_phone_taken(&phone).await? => Purpose::PasswordReset,
+        None => Purpose::Signup,
+    };
+    let (code_length, max_attempts) = strength(purpose, named.is_some(), app.config.attempts_per_sms_session);
+    let (session_id, code, now) = (SmsSessionId::random(), (app.new_code)(code_length), app.clock.now());
     let session = SmsSession {
         key: session_id.key(),
         code_mac: session_id.code_mac(&phone, purpose, &code),
         phone,
         purpose,
+        max_attempts,
+        ip: request.source_ip.map(Masked),
         sent_at: now,
         // Twice as long as the code is valid, so that a late client learns that the code has expired.
         expires_at: now + 2 * app.config.code_seconds,
@@ -87,7 +109,20 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
         session_id: session_id.expose_secret(),
         expires_in: app.config.code_seconds,
         resend_after: app.config.seconds_between_sends,
+        code_length: code_length.digits(),
     })
+}
+
+/// Returns the length of the code and the number of attempts of an SMS session. A guessed code of a reset takes
+/// the account over: the code is longer if the client named the purpose, and reads the length from the
+/// response; otherwise there are fewer attempts.
+#[must_use]
+pub fn strength(purpose: Purpose, is_named: bool, attempts: u32) -> (CodeLength, u32) {
+    match (purpose, is_named) {
+        (Purpose::PasswordReset, true) => (CodeLength::Eight, attempts),
+        (Purpose::PasswordReset, false) => (CodeLength::Six, attempts.min(MAX_ATTEMPTS_OF_UNNAMED_RESET)),
+        (Purpose::Signup, _) => (CodeLength::Six, attempts),
+    }
 }
 
 /// Cancels an SMS session whose SMS was not sent. If that fails too, the send stays counted.
@@ -109,11 +144,70 @@ mod tests {
         let app = TestApp::new();
         let sent = app.call(ENDPOINT, json_request(r#"{"phone":"010-1234-5678"}"#)).await;
         let session_id = sent.field("session_id");
-        assert_eq!(sent.ok(), format!(r#"{{"session_id":"{session_id}","expires_in":300,"resend_after":60}}"#));
+        assert_eq!(
+            sent.ok(),
+            format!(r#"{{"session_id":"{session_id}","expires_in":300,"resend_after":60,"code_length":6}}"#)
+        );
         assert_eq!(app.texts("01012345678").len(), 1);
 
         app.call(ENDPOINT, query_request(&[("phone", "01087654321"), ("purpose", "signup")])).await.ok();
         assert!(app.texts("01087654321")[0].contains("회원가입"));
+    }
+
+    /// Requests a code. Returns the digits that the response states, those in the SMS, and the SMS.
+    async fn send(app: &TestApp, phone: &str, purpose: Option<&str>) -> (u64, usize, String) {
+        let body = serde_json::json!({ "phone": phone, "purpose": purpose }).to_string();
+        let response = app.call(ENDPOINT, json_request(&body)).await;
+        let response: serde_json::Value = serde_json::from_str(response.ok()).unwrap();
+        let text = app.texts(phone).swap_remove(0);
+        let digits = text.split(' ').find(|word| word.parse::<u32>().is_ok()).unwrap().len();
+        (response["code_length"].as_u64().unwrap(), digits, text)
+    }
+
+    #[tokio::test]
+    async fn a_code_has_eight_digits_where_the_client_named_a_reset() {
+        let app = TestApp::new();
+        for (phone, purpose, length, word) in [
+            ("01012345678", Some("password_reset"), 8, "비밀번호 재설정"),
+            ("01087654321", Some("signup"), 6, "회원가입"),
+            ("01055554444", None, 6, "회원가입"),
+        ] {
+            let (stated, sent, text) = send(&app, phone, purpose).await;
+            assert_eq!((stated, sent), (length, length as usize), "{purpose:?}");
+            assert!(text.contains(word), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_purpose_a_phone_with_an_account_gets_a_reset_with_three_attempts() {
+        let app = TestApp::new();
+        app.sign_up("minji@example.com", "01012345678").await;
+        app.clock.advance(60);
+        let (stated, sent, text) = send(&app, "01012345678", None).await;
+        assert_eq!((stated, sent), (6, 6));
+        assert!(text.contains("비밀번호 재설정"), "{text}");
+
+        app.clock.advance(60);
+        for (purpose, attempts) in [(None, 3), (Some("password_reset"), 5), (Some("signup"), 5)] {
+            let (session, code) = app.send("01012345678", purpose).await;
+            for _ in 0..attempts {
+                app.verify(&session, "01012345678", &app.other_than(&code))
+                    .await
+                    .assert_error(401, "SMS__AUTH_CODE_NOT_MATCHED");
+            }
+            app.verify(&session, "01012345678", &code).await.assert_error(429, "SMS__TOO_MANY_ATTEMPTS");
+            app.clock.advance(60);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_purpose_can_be_required() {
+        let mut app = TestApp::new();
+        app.inner.config.require_purpose = true;
+        app.call(ENDPOINT, json_request(r#"{"phone":"01012345678"}"#)).await.assert_invalid(&["purpose"]);
+        app.call(ENDPOINT, query_request(&[("phone", "01012345678")])).await.assert_invalid(&["purpose"]);
+        assert!(app.texts("01012345678").is_empty());
+        app.call(ENDPOINT, json_request(r#"{"phone":"01012345678","purpose":"signup"}"#)).await.ok();
     }
 
     #[tokio::test]

@@ -1,12 +1,13 @@
 //! Verifies the code of an SMS session.
 //!
-//! An attempt is counted before its code is compared: concurrent attempts cannot exceed the limits.
+//! An attempt is counted before its code is compared: concurrent attempts cannot exceed the limit of the SMS
+//! session.
 
 use deserr::Deserr;
 use serde::Serialize;
-use shared::access::{Access, Action, Table};
+use shared::access::{Access, Action, SMS_SESSION, Table};
 use shared::app::App;
-use shared::store::AttemptOutcome;
+use shared::store::{AttemptOutcome, VerificationOutcome};
 use shared::values::{AuthCode, FieldErrors, Phone, SmsSessionId};
 
 use crate::http::{ApiError, Authentication, Endpoint, ErrorCode, Request, Response};
@@ -24,9 +25,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
         ErrorCode::SmsTooManyAttempts,
     ],
     access: Access {
-        tables: &[(Table::SmsSessions, &[Action::GetItem, Action::UpdateItem])],
-        // It reads the session while it counts the attempt.
-        connections: 2,
+        tables: &[Table::SmsSessions.with(&[Action::UpdateItem]).items(&[SMS_SESSION])],
         phone_metadata: true,
         ..Access::NONE
     },
@@ -41,7 +40,7 @@ pub struct VerifyRequest {
     session_id: SmsSessionId,
     /// The phone number that the code was sent to.
     phone: Phone,
-    /// The code.
+    /// The code, of six or eight digits.
     auth_code: AuthCode,
 }
 
@@ -56,24 +55,25 @@ pub struct VerifyResponse {
 ///
 /// # Errors
 /// 422; 404 if the SMS session does not exist; 401 if the code has expired or is wrong, or if the phone
-/// number is not the session's; 429 if the attempts are exhausted; or any [`shared::store::StoreError`].
+/// number is not the session's; 429 if the session's attempts are exhausted; or any
+/// [`shared::store::StoreError`].
 pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let VerifyRequest { session_id, phone, auth_code } = request.read(app.config.default_region)?;
 
-    let (key, now, limits) = (session_id.key(), app.clock.now(), app.config.attempt_limits());
-    let (purpose, code_mac) = match app.store.record_attempt(&key, &phone, &limits, now).await? {
+    let (key, now) = (session_id.key(), app.clock.now());
+    let (purpose, code_mac) = match app.store.record_attempt(&key, app.config.code_seconds, now).await? {
         AttemptOutcome::Recorded { purpose, code_mac } => (purpose, code_mac),
         AttemptOutcome::NotFound => return Err(ApiError::SmsSessionNotFound),
         AttemptOutcome::CodeExpired => return Err(ApiError::CodeExpired),
-        AttemptOutcome::WrongPhone => return Err(ApiError::CodeNotMatched),
         AttemptOutcome::RateLimited { retry_after } => return Err(ApiError::TooManyAttempts { retry_after }),
     };
     if !session_id.code_matches(&phone, purpose, &auth_code, &code_mac) {
         return Err(ApiError::CodeNotMatched);
     }
-    let verified_until = now + app.config.verified_seconds;
-    if !app.store.mark_verified(&key, &phone, verified_until, &limits.per_phone, now).await? {
-        return Err(ApiError::SmsSessionNotFound);
+    match app.store.mark_verified(&key, now + app.config.verified_seconds, now).await? {
+        // Repeated by a client that did not receive the response.
+        VerificationOutcome::Verified | VerificationOutcome::AlreadyVerified => {}
+        VerificationOutcome::NotFound => return Err(ApiError::SmsSessionNotFound),
     }
     Response::ok(&VerifyResponse { is_verified: true })
 }
@@ -81,20 +81,15 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test_app::{Response, TestApp, json_request};
+    use crate::test_app::{TestApp, json_request};
     use crate::users::{password, signup};
-
-    async fn verify(app: &TestApp, session_id: &str, phone: &str, code: &str) -> Response {
-        let body = format!(r#"{{"session_id":"{session_id}","phone":"{phone}","auth_code":"{code}"}}"#);
-        app.call(ENDPOINT, json_request(&body)).await
-    }
 
     #[tokio::test]
     async fn the_right_code_verifies_repeatedly() {
         let app = TestApp::new();
         let (session, code) = app.send("01012345678", None).await;
         for _ in 0..2 {
-            assert_eq!(verify(&app, &session, "+82 10 1234 5678", &code).await.ok(), r#"{"is_verified":true}"#);
+            assert_eq!(app.verify(&session, "+82 10 1234 5678", &code).await.ok(), r#"{"is_verified":true}"#);
         }
     }
 
@@ -102,17 +97,17 @@ mod tests {
     async fn a_wrong_code_or_phone_does_not_verify() {
         let app = TestApp::new();
         let (session, code) = app.send("01012345678", None).await;
-        verify(&app, &session, "01012345678", &app.other_than(&code))
+        app.verify(&session, "01012345678", &app.other_than(&code))
             .await
             .assert_error(401, "SMS__AUTH_CODE_NOT_MATCHED");
-        verify(&app, &session, "01087654321", &code).await.assert_error(401, "SMS__AUTH_CODE_NOT_MATCHED");
-        verify(&app, &session, "01012345678", &code).await.ok();
+        app.verify(&session, "01087654321", &code).await.assert_error(401, "SMS__AUTH_CODE_NOT_MATCHED");
+        app.verify(&session, "01012345678", &code).await.ok();
     }
 
     #[tokio::test]
     async fn an_unknown_sms_session_is_not_found() {
         let app = TestApp::new();
-        verify(&app, "unknown", "01012345678", "123456").await.assert_error(404, "SMS__SESSION_NOT_FOUND");
+        app.verify("unknown", "01012345678", "123456").await.assert_error(404, "SMS__SESSION_NOT_FOUND");
     }
 
     #[tokio::test]
@@ -120,9 +115,9 @@ mod tests {
         let app = TestApp::new();
         let (session, code) = app.send("01012345678", None).await;
         app.clock.advance(300);
-        verify(&app, &session, "01012345678", &code).await.assert_error(401, "SMS__AUTH_CODE_TIMEOUT");
+        app.verify(&session, "01012345678", &code).await.assert_error(401, "SMS__AUTH_CODE_TIMEOUT");
         app.clock.advance(300);
-        verify(&app, &session, "01012345678", &code).await.assert_error(404, "SMS__SESSION_NOT_FOUND");
+        app.verify(&session, "01012345678", &code).await.assert_error(404, "SMS__SESSION_NOT_FOUND");
     }
 
     #[tokio::test]
@@ -130,34 +125,50 @@ mod tests {
         let app = TestApp::new();
         let (session, code) = app.send("01012345678", None).await;
         for _ in 0..4 {
-            verify(&app, &session, "01012345678", &app.other_than(&code))
+            app.verify(&session, "01012345678", &app.other_than(&code))
                 .await
                 .assert_error(401, "SMS__AUTH_CODE_NOT_MATCHED");
         }
-        verify(&app, &session, "01087654321", &code).await.assert_error(401, "SMS__AUTH_CODE_NOT_MATCHED");
-        verify(&app, &session, "01012345678", &code).await.assert_retry_after(429, "SMS__TOO_MANY_ATTEMPTS", 600);
+        app.verify(&session, "01087654321", &code).await.assert_error(401, "SMS__AUTH_CODE_NOT_MATCHED");
+        app.verify(&session, "01012345678", &code).await.assert_retry_after(429, "SMS__TOO_MANY_ATTEMPTS", 600);
     }
 
     #[tokio::test]
-    async fn a_resend_does_not_reset_the_limit_of_the_phone() {
+    async fn wrong_codes_in_other_sessions_do_not_reject_a_right_one() {
         let app = TestApp::new();
         for _ in 0..4 {
             let (session, code) = app.send("01012345678", None).await;
             for _ in 0..5 {
-                verify(&app, &session, "01012345678", &app.other_than(&code))
+                app.verify(&session, "01012345678", &app.other_than(&code))
                     .await
                     .assert_error(401, "SMS__AUTH_CODE_NOT_MATCHED");
             }
             app.clock.advance(60);
         }
         let (session, code) = app.send("01012345678", None).await;
-        verify(&app, &session, "01012345678", &code).await.assert_retry_after(
-            429,
-            "SMS__TOO_MANY_ATTEMPTS",
-            86_400 - 240,
-        );
-        let (session, code) = app.send("01087654321", None).await;
-        verify(&app, &session, "01087654321", &code).await.ok();
+        app.verify(&session, "01012345678", &code).await.ok();
+    }
+
+    #[tokio::test]
+    async fn a_repeated_verification_does_not_extend_the_session() {
+        let app = TestApp::new();
+        let (session, code) = app.send("01012345678", Some("signup")).await;
+        app.verify(&session, "01012345678", &code).await.ok();
+        app.clock.advance(299);
+        app.verify(&session, "01012345678", &code).await.ok();
+        app.clock.advance(301);
+        app.call(signup::ENDPOINT, TestApp::signup_request("minji@example.com", "01012345678", &session))
+            .await
+            .assert_error(401, "USER__PHONE_NOT_VERIFIED");
+    }
+
+    #[tokio::test]
+    async fn a_code_of_another_length_does_not_match() {
+        let app = TestApp::new();
+        let (session, code) = app.send("01012345678", Some("password_reset")).await;
+        let (six, _) = code.split_at(6);
+        app.verify(&session, "01012345678", six).await.assert_error(401, "SMS__AUTH_CODE_NOT_MATCHED");
+        app.verify(&session, "01012345678", &code).await.ok();
     }
 
     #[tokio::test]

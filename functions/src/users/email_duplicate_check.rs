@@ -2,7 +2,7 @@
 
 use deserr::Deserr;
 use serde::Serialize;
-use shared::access::{Access, Action, Table};
+use shared::access::{Access, Action, EMAIL, Table};
 use shared::app::App;
 use shared::values::{Email, FieldErrors};
 
@@ -14,7 +14,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     routes: &[("GET", "/api/v1/users/email/duplicate-check")],
     authentication: Authentication::None,
     own_errors: &[ErrorCode::RequestInvalid],
-    access: Access { tables: &[(Table::Users, &[Action::GetItem])], ..Access::NONE },
+    access: Access { tables: &[Table::Users.with(&[Action::GetItem]).items(&[EMAIL])], ..Access::NONE },
     handle: |app, request| Box::pin(handle(app, request)),
 };
 

@@ -5,10 +5,10 @@
 use deserr::Deserr;
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
-use shared::access::{Access, Action, KeyAccess, Table};
+use shared::access::{Access, Action, EMAIL, KeyAccess, PHONE, Table, USER};
 use shared::app::App;
 use shared::store::{Credentials, LoginIdentifier, Session};
-use shared::values::{Email, FieldError, FieldErrors, InvalidField, Lenient, PasswordAttempt, Phone};
+use shared::values::{Email, FieldError, FieldErrors, InvalidField, Lenient, PasswordAttempt, Phone, UserAgent};
 
 use crate::http::{ApiError, Authentication, Endpoint, ErrorCode, Request, Response, Rule};
 
@@ -17,9 +17,18 @@ pub const ENDPOINT: Endpoint = Endpoint {
     name: "login",
     routes: &[("POST", "/api/v1/users/login")],
     authentication: Authentication::None,
-    own_errors: &[ErrorCode::RequestInvalid, ErrorCode::UserNotMatched],
+    own_errors: &[ErrorCode::RequestInvalid, ErrorCode::UserNotMatched, ErrorCode::UserDisabled],
     access: Access {
-        tables: &[(Table::Users, &[Action::GetItem]), (Table::TokenFamilies, &[Action::PutItem])],
+        tables: &[
+            Table::Users.with(&[Action::GetItem]).items(&[EMAIL, PHONE]),
+            Table::Users.with(&[Action::GetItem]).items(&[USER]).attributes(&[
+                "pk",
+                "password_hash",
+                "token_version",
+                "is_disabled",
+            ]),
+            Table::Sessions.with(&[Action::PutItem]),
+        ],
         keys: KeyAccess::Sign,
         phone_metadata: true,
         hashing: true,
@@ -78,7 +87,8 @@ impl Rule for OneIdentifier {
 /// Starts a session of the user.
 ///
 /// # Errors
-/// 422; 401 if the user is unknown or the password is wrong; or any [`shared::store::StoreError`].
+/// 422; 401 if the user is unknown or the password is wrong; 403 if the user is disabled; or any
+/// [`shared::store::StoreError`].
 pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let issuer = request.issuer(app.config.token_issuer.as_deref())?;
     let LoginRequest { email, phone, password } =
@@ -89,11 +99,13 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let credentials = app.store.credentials(&identifier).await?;
     let hash = credentials.as_ref().map(|credentials| &credentials.password_hash);
     match (password.matches(hash, app.config.bcrypt_cost), credentials) {
+        (true, Some(Credentials { is_disabled: true, .. })) => Err(ApiError::UserDisabled),
         (true, Some(Credentials { user_id, token_version, .. })) => {
             let now = app.clock.now();
             let session = Session::new(user_id, token_version, app.config.tokens.lifetime, now);
             let tokens = app.keyring.issue(&session, &issuer, &app.config.tokens, now).await?;
-            app.store.start_session(&session).await?;
+            let user_agent = UserAgent::from_header(request.user_agent.as_deref());
+            app.store.start_session(&session, &user_agent).await?;
             Response::ok(&LoginResponse {
                 access_token: tokens.access_token.expose_secret(),
                 refresh_token: tokens.refresh_token.expose_secret(),
@@ -135,6 +147,17 @@ mod tests {
         {
             assert_eq!(login(email, password).await, wrong);
         }
+    }
+
+    #[tokio::test]
+    async fn a_disabled_user_cannot_log_in_and_is_not_disclosed() {
+        let app = TestApp::new();
+        app.sign_up("minji@example.com", "01012345678").await;
+        app.set_disabled("01012345678", true).await;
+        app.login("minji@example.com", "wrong horse battery").await.assert_error(401, "USER__NOT_MATCHED");
+        app.login("minji@example.com", PASSWORD).await.assert_error(403, "USER__DISABLED");
+        app.set_disabled("01012345678", false).await;
+        app.login("minji@example.com", PASSWORD).await.ok();
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@
 
 use deserr::Deserr;
 use serde::Serialize;
-use shared::access::{Access, Action, Table};
+use shared::access::{Access, Action, PHONE, SMS_SESSION, Table, USER};
 use shared::app::App;
 use shared::values::{FieldError, FieldErrors, Password, Purpose, SmsSessionId};
 
@@ -15,11 +15,25 @@ pub const ENDPOINT: Endpoint = Endpoint {
     name: "password",
     routes: &[("PUT", "/api/v1/users/password")],
     authentication: Authentication::None,
-    own_errors: &[ErrorCode::RequestInvalid, ErrorCode::UserPhoneNotVerified, ErrorCode::UserNotFound],
+    own_errors: &[
+        ErrorCode::RequestInvalid,
+        ErrorCode::UserPhoneNotVerified,
+        ErrorCode::UserNotFound,
+        ErrorCode::UserDisabled,
+    ],
     access: Access {
         tables: &[
-            (Table::SmsSessions, &[Action::GetItem, Action::DeleteItem]),
-            (Table::Users, &[Action::GetItem, Action::UpdateItem]),
+            Table::SmsSessions.with(&[Action::GetItem, Action::DeleteItem]).items(&[SMS_SESSION]),
+            Table::Users.with(&[Action::GetItem]).items(&[PHONE]),
+            Table::Users.with(&[Action::GetItem]).items(&[USER]).attributes(&["pk", "email", "name", "is_disabled"]),
+            Table::Users.with(&[Action::UpdateItem]).items(&[USER]).attributes(&[
+                "pk",
+                "password_hash",
+                "updated_at",
+                "password_reset_at",
+                "token_version",
+                "is_disabled",
+            ]),
         ],
         hashing: true,
         ..Access::NONE
@@ -48,20 +62,23 @@ pub struct PasswordResponse {
 ///
 /// # Errors
 /// 422; 401 if the SMS session is not verified for this purpose; 404 if the phone number has no account;
-/// or any [`shared::store::StoreError`].
+/// 403 if the user is disabled; or any [`shared::store::StoreError`].
 pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let PasswordRequest { session_id, password } = request.read(app.config.default_region)?;
 
     let (key, now) = (session_id.key(), app.clock.now());
-    let session = app.store.verified_sms_session(&key, now).await?;
-    let session = session.filter(|session| session.is_for(Purpose::PasswordReset)).ok_or(ApiError::PhoneNotVerified)?;
-    let account = app.store.account(&session.phone).await?.ok_or(ApiError::UserNotFound)?;
+    let phone = app.store.verified_phone(&key, Purpose::PasswordReset, now).await?;
+    let phone = phone.ok_or(ApiError::PhoneNotVerified)?;
+    let account = app.store.account(&phone).await?.ok_or(ApiError::UserNotFound)?;
+    if account.is_disabled {
+        return Err(ApiError::UserDisabled);
+    }
     password
-        .check_not_personal(Some(&account.email.0), Some(&session.phone), Some(&account.name.0))
+        .check_not_personal(Some(&account.email.0), Some(&phone), Some(&account.name.0))
         .map_err(|invalid| ApiError::InvalidFields(FieldErrors(vec![FieldError::new("password", invalid)])))?;
 
     let hash = password.hash(app.config.bcrypt_cost)?;
-    if !app.store.reset_password(account.user_id, &hash, &session.phone, &key, now).await? {
+    if !app.store.reset_password(account.user_id, &hash, &phone, &key, now).await? {
         return Err(ApiError::PhoneNotVerified);
     }
     Response::ok(&PasswordResponse { is_password_reset: true })
@@ -91,8 +108,21 @@ mod tests {
     #[tokio::test]
     async fn a_phone_without_an_account_is_not_found() {
         let app = TestApp::new();
-        let session = app.verified_sms_session("01012345678", None).await;
+        let session = app.verified_sms_session("01012345678", Some("password_reset")).await;
         reset(&app, &session, "a newer horse battery").await.assert_error(404, "USER__NOT_FOUND");
+    }
+
+    #[tokio::test]
+    async fn the_password_of_a_disabled_user_cannot_be_reset() {
+        let app = TestApp::new();
+        app.sign_up("minji@example.com", "01012345678").await;
+        app.clock.advance(60);
+        let session = app.verified_sms_session("01012345678", None).await;
+        app.set_disabled("01012345678", true).await;
+        reset(&app, &session, "a newer horse battery").await.assert_error(403, "USER__DISABLED");
+        app.set_disabled("01012345678", false).await;
+        app.login("minji@example.com", PASSWORD).await.ok();
+        reset(&app, &session, "a newer horse battery").await.ok();
     }
 
     #[tokio::test]

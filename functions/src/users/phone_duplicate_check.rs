@@ -2,7 +2,7 @@
 
 use deserr::Deserr;
 use serde::Serialize;
-use shared::access::{Access, Action, Table};
+use shared::access::{Access, Action, PHONE, Table};
 use shared::app::App;
 use shared::values::{FieldErrors, Phone};
 
@@ -14,7 +14,11 @@ pub const ENDPOINT: Endpoint = Endpoint {
     routes: &[("GET", "/api/v1/users/phone/duplicate-check")],
     authentication: Authentication::None,
     own_errors: &[ErrorCode::RequestInvalid],
-    access: Access { tables: &[(Table::Users, &[Action::GetItem])], phone_metadata: true, ..Access::NONE },
+    access: Access {
+        tables: &[Table::Users.with(&[Action::GetItem]).items(&[PHONE])],
+        phone_metadata: true,
+        ..Access::NONE
+    },
     handle: |app, request| Box::pin(handle(app, request)),
 };
 

@@ -1,18 +1,34 @@
 //! Returns the profile of the caller.
 
 use serde::Serialize;
-use shared::access::{Access, Action, KeyAccess, Table};
+use shared::access::{Access, Action, KeyAccess, Table, USER};
 use shared::app::App;
+use shared::store::ProfileOutcome;
 
-use crate::http::{ApiError, Authentication, Endpoint, ErrorCode, Request, Response, auth};
+use crate::http::{ApiError, Authentication, Endpoint, Request, Response, auth};
 
 /// The endpoint.
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "profile",
     routes: &[("GET", "/api/v1/users/profile")],
     authentication: Authentication::AccessToken,
-    own_errors: &[ErrorCode::TokenRevoked],
-    access: Access { tables: &[(Table::Users, &[Action::GetItem])], keys: KeyAccess::Verify, ..Access::NONE },
+    own_errors: &[],
+    access: Access {
+        tables: &[
+            Table::Users.with(&[Action::BatchGetItem]).items(&[USER]).attributes(&[
+                "pk",
+                "name",
+                "email",
+                "phone",
+                "nickname",
+                "token_version",
+                "is_disabled",
+            ]),
+            Table::Sessions.with(&[Action::BatchGetItem]).attributes(&["pk", "sk", "expires_at"]),
+        ],
+        keys: KeyAccess::Verify,
+        ..Access::NONE
+    },
     handle: |app, request| Box::pin(handle(app, request)),
 };
 
@@ -32,15 +48,17 @@ pub struct ProfileResponse<'a> {
 /// Returns the caller's profile.
 ///
 /// # Errors
-/// 401 if the access token is missing, invalid, expired or revoked; or any [`shared::store::StoreError`].
+/// 401 if the access token is missing, invalid, expired or revoked; 403 if the user is disabled; or any
+/// [`shared::store::StoreError`].
 pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let caller = auth::caller(app, &request).await?;
-    // The token is valid, but its user no longer exists.
-    let profile = app.store.profile(caller.user_id).await?.ok_or(ApiError::TokenInvalid)?;
-    // Other services accept the token until it expires; here the check costs nothing.
-    if profile.token_version != caller.token_version {
-        return Err(ApiError::TokenRevoked);
-    }
+    let profile = match app.store.profile(&caller, app.clock.now()).await? {
+        ProfileOutcome::Found(profile) => profile,
+        ProfileOutcome::Revoked => return Err(ApiError::TokenRevoked),
+        ProfileOutcome::UserDisabled => return Err(ApiError::UserDisabled),
+        // The token is valid, but its user no longer exists.
+        ProfileOutcome::UserNotFound => return Err(ApiError::TokenInvalid),
+    };
     Response::ok(&ProfileResponse {
         name: &profile.name.0,
         email: &profile.email.0,
@@ -96,6 +114,27 @@ mod tests {
             .assert_error(401, "TOKEN__REVOKED")
             .assert_challenge(r#"Bearer error="invalid_token", error_description="revoked""#);
         app.profile(&new).await.ok();
+    }
+
+    #[tokio::test]
+    async fn the_token_of_a_disabled_user_is_rejected() {
+        let app = TestApp::new();
+        let (access, _) = app.sign_up("minji@example.com", "01012345678").await;
+        app.set_disabled("01012345678", true).await;
+        app.profile(&access).await.assert_error(403, "USER__DISABLED");
+        app.set_disabled("01012345678", false).await;
+        app.profile(&access).await.ok();
+    }
+
+    #[tokio::test]
+    async fn the_token_of_another_session_is_rejected() {
+        let app = TestApp::new();
+        let (access, _) = app.sign_up("minji@example.com", "01012345678").await;
+        let forge = Forge::like(&access, keys());
+        let other = forge.with_claim("sid", Json::from("01890000-0000-7000-8000-000000000000"));
+        app.profile(&other).await.assert_error(401, "TOKEN__REVOKED");
+        let newer = forge.with_claim("token_version", Json::from(1));
+        app.profile(&newer).await.assert_error(401, "TOKEN__REVOKED");
     }
 
     /// Creates tokens with any header, claims and signature.
@@ -224,7 +263,9 @@ mod tests {
             ("without an expiry", forge.without_claim("exp")),
             ("without a user", forge.without_claim("sub")),
             ("with an impossible user", forge.with_claim("sub", Json::from("minji"))),
-            ("without a token version", forge.without_claim("epoch")),
+            ("without a token version", forge.without_claim("token_version")),
+            ("without a session", forge.without_claim("sid")),
+            ("without the time of the login", forge.without_claim("auth_time")),
             ("without a use", forge.without_claim("token_use")),
             ("with another use", forge.with_claim("token_use", Json::from("refresh"))),
             ("a refresh token", refresh.clone()),

@@ -1,16 +1,16 @@
 //! Creates a user.
 //!
-//! The SMS session must be verified for this phone number; the transaction that creates the user consumes
-//! it. A 409 leaves it usable.
+//! The SMS session must be verified for this phone number and for sign-up; the transaction that creates the
+//! user consumes it. A 409 leaves it usable, for five attempts in all: each costs a hash.
 
 use deserr::Deserr;
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
-use shared::access::{Access, Action, KeyAccess, Table};
+use shared::access::{Access, Action, EMAIL, KeyAccess, PHONE, SMS_SESSION, Table};
 use shared::app::App;
-use shared::store::{NewUser, Session, SignUpOutcome};
+use shared::store::{NewUser, Session, SignUpAttemptOutcome, SignUpOutcome};
 use shared::values::{
-    Email, FieldError, FieldErrors, InvalidField, Lenient, Name, Nickname, Password, Phone, Purpose, SmsSessionId,
+    Email, FieldError, FieldErrors, InvalidField, Lenient, Name, Nickname, Password, Phone, SmsSessionId, UserAgent,
     UserId,
 };
 
@@ -24,9 +24,10 @@ pub const ENDPOINT: Endpoint = Endpoint {
     own_errors: &[ErrorCode::RequestInvalid, ErrorCode::UserPhoneNotVerified, ErrorCode::UserAlreadyExist],
     access: Access {
         tables: &[
-            (Table::SmsSessions, &[Action::GetItem, Action::DeleteItem]),
-            (Table::Users, &[Action::PutItem]),
-            (Table::TokenFamilies, &[Action::PutItem]),
+            Table::SmsSessions.with(&[Action::UpdateItem, Action::DeleteItem]).items(&[SMS_SESSION]),
+            Table::Users.with(&[Action::GetItem]).items(&[EMAIL, PHONE]),
+            Table::Users.with(&[Action::PutItem]),
+            Table::Sessions.with(&[Action::PutItem]),
         ],
         keys: KeyAccess::Sign,
         phone_metadata: true,
@@ -97,9 +98,10 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
 
     // Before the password is hashed, so that invalid requests cost no CPU. The transaction decides.
     let (key, now) = (session_id.key(), app.clock.now());
-    let sms_session = app.store.verified_sms_session(&key, now).await?;
-    if !sms_session.is_some_and(|session| session.is_for(Purpose::Signup) && session.phone == phone) {
-        return Err(ApiError::PhoneNotVerified);
+    match app.store.record_sign_up_attempt(&key, &phone, now).await? {
+        SignUpAttemptOutcome::Recorded => {}
+        SignUpAttemptOutcome::NotVerified => return Err(ApiError::PhoneNotVerified),
+        SignUpAttemptOutcome::OtherPurpose => return Err(other_purpose(app, &email, &phone).await?),
     }
 
     let id = UserId::new(app.clock.now_millis());
@@ -107,18 +109,31 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     // Before the user is created, so that a failure here leaves none.
     let session = Session::new(id, 0, app.config.tokens.lifetime, now);
     let tokens = app.keyring.issue(&session, &issuer, &app.config.tokens, now).await?;
-    match app.store.sign_up(&user, &session, &key, now).await? {
+    let user_agent = UserAgent::from_header(request.user_agent.as_deref());
+    match app.store.sign_up(&user, &session, &user_agent, &key, now).await? {
         SignUpOutcome::Created => Response::created(&SignupResponse {
             access_token: tokens.access_token.expose_secret(),
             refresh_token: tokens.refresh_token.expose_secret(),
         }),
         SignUpOutcome::NotVerified => Err(ApiError::PhoneNotVerified),
-        SignUpOutcome::Taken { email, phone } => {
-            let taken = |field| FieldError::new(field, InvalidField("is taken"));
-            let fields = [email.then(|| taken("email")), phone.then(|| taken("phone"))];
-            Err(ApiError::AlreadyExists(FieldErrors(fields.into_iter().flatten().collect())))
-        }
+        SignUpOutcome::Taken { email, phone } => Err(already_exists(email, phone)),
     }
+}
+
+/// Returns the error of an SMS session for a password reset. A send without a purpose opens one if the phone
+/// number has an account: the client must learn that, and not that a verified phone number is not verified.
+async fn other_purpose(app: &App, email: &Email, phone: &Phone) -> Result<ApiError, ApiError> {
+    if !app.store.is_phone_taken(phone).await? {
+        return Ok(ApiError::PhoneNotVerified);
+    }
+    Ok(already_exists(app.store.is_email_taken(email).await?, true))
+}
+
+/// Returns the error that names the taken fields.
+fn already_exists(email: bool, phone: bool) -> ApiError {
+    let taken = |field| FieldError::new(field, InvalidField("is taken"));
+    let fields = [email.then(|| taken("email")), phone.then(|| taken("phone"))];
+    ApiError::AlreadyExists(FieldErrors(fields.into_iter().flatten().collect()))
 }
 
 #[cfg(test)]
@@ -156,9 +171,28 @@ mod tests {
             .assert_status(201);
 
         app.clock.advance(60);
-        let session = app.verified_sms_session("01012345678", None).await;
-        let response = app.call(ENDPOINT, TestApp::signup_request("minji@example.com", "01012345678", &session)).await;
-        response.assert_error(409, "USER__ALREADY_EXIST").assert_fields(&["email", "phone"]);
+        for purpose in [None, Some("signup")] {
+            let session = app.verified_sms_session("01012345678", purpose).await;
+            let response =
+                app.call(ENDPOINT, TestApp::signup_request("minji@example.com", "01012345678", &session)).await;
+            response.assert_error(409, "USER__ALREADY_EXIST").assert_fields(&["email", "phone"]);
+            app.clock.advance(60);
+        }
+    }
+
+    #[tokio::test]
+    async fn one_sms_session_is_good_for_five_attempts() {
+        let app = TestApp::new();
+        app.sign_up("minji@example.com", "01012345678").await;
+        let session = app.verified_sms_session("01087654321", None).await;
+        let sign_up = async |email| app.call(ENDPOINT, TestApp::signup_request(email, "01087654321", &session)).await;
+        for _ in 0..4 {
+            sign_up("minji@example.com").await.assert_error(409, "USER__ALREADY_EXIST");
+        }
+        // Invalid fields cost no hash, and are not counted.
+        sign_up("minji").await.assert_invalid(&["email"]);
+        sign_up("minji@example.com").await.assert_error(409, "USER__ALREADY_EXIST");
+        sign_up("other@example.com").await.assert_error(401, "USER__PHONE_NOT_VERIFIED");
     }
 
     #[tokio::test]

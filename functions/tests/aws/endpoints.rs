@@ -4,94 +4,166 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use functions::http::Request;
-use functions::users;
+use functions::{ENDPOINTS, users};
 use serde_json::{Value as Json, json};
 
 use crate::guarantees::NOW;
-use crate::proxy::{Fault, proxy};
+use crate::permissions::assert_permitted;
+use crate::proxy::{Fault, observing_proxy, rejecting_sns};
 use crate::services::{Tables, call, url};
-use crate::test_app::{PASSWORD, TestApp, json_request, query_request};
+use crate::test_app::{PASSWORD, Response, TestApp, bearer_request, json_request, query_request};
 
 const EMAIL: &str = "minji@example.com";
 const PHONE: &str = "01012345678";
 const NEW_PASSWORD: &str = "a newer horse battery";
 
-/// The operations that DynamoDB was called with.
+/// The calls of DynamoDB, each an operation and its body.
 #[derive(Clone, Default)]
-struct Calls(Arc<Mutex<Vec<String>>>);
+struct Calls(Arc<Mutex<Vec<(String, Json)>>>);
 
 impl Calls {
     /// Returns the URL of a proxy to DynamoDB Local that records its calls.
     fn recorded(&self) -> String {
         let Self(calls) = self.clone();
-        proxy(move |operation, _| {
-            calls.lock().unwrap().push(operation.to_owned());
+        observing_proxy(move |operation, _, body| {
+            calls.lock().unwrap().push((operation.to_owned(), serde_json::from_slice(body).unwrap()));
             Fault::None
         })
     }
 
-    /// Asserts the numbers of reads, writes and transactions since the last time.
-    #[track_caller]
-    fn assert(&self, expected: (u32, u32, u32), context: &str) {
-        let mut counts = BTreeMap::new();
-        for call in self.0.lock().unwrap().drain(..) {
-            *counts.entry(call).or_insert(0) += 1;
+    fn take(&self) -> Vec<(String, Json)> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+}
+
+/// An app whose calls of DynamoDB are recorded.
+struct RecordedApp {
+    app: TestApp,
+    tables: Tables,
+    calls: Calls,
+}
+
+impl RecordedApp {
+    fn new() -> Self {
+        let (calls, tables) = (Calls::default(), Tables::create());
+        let app = TestApp::on(tables.store_at(&calls.recorded()), NOW);
+        Self { app, tables, calls }
+    }
+
+    /// Calls an endpoint. Asserts the status, the calls of DynamoDB, and that the endpoint's declared access
+    /// permits them.
+    async fn call(&self, name: &str, request: Request, status: u16, expected: &str) -> Response {
+        self.calls.take();
+        let response = self.app.call_by_name(name, request).await;
+        response.assert_status(status);
+        let (calls, mut counts) = (self.calls.take(), BTreeMap::new());
+        let access = ENDPOINTS.iter().find(|endpoint| endpoint.name == name).unwrap().access;
+        for (operation, body) in calls {
+            assert_permitted(access, &self.tables, &operation, &body);
+            *counts.entry(operation).or_insert(0) += 1;
         }
-        let [gets, puts, transactions] =
-            ["GetItem", "PutItem", "TransactWriteItems"].map(|operation| counts.remove(operation).unwrap_or(0));
-        assert!(counts.is_empty(), "{counts:?}");
-        assert_eq!((gets, puts, transactions), expected, "{context}");
+        let counts: Vec<_> = counts.into_iter().map(|(operation, times)| format!("{times} {operation}")).collect();
+        assert_eq!(counts.join(", "), expected, "{name}, {status}");
+        response
+    }
+
+    /// Requests a code. Returns the id of the SMS session and the code.
+    async fn send(&self, purpose: Option<&str>, expected: &str) -> (String, String) {
+        let body = json!({ "phone": PHONE, "purpose": purpose });
+        let session_id =
+            self.call("sms-auth-send", json_request(&body.to_string()), 200, expected).await.field("session_id");
+        let code = self.app.code_in_latest_sms(PHONE);
+        (session_id, code)
+    }
+
+    async fn verify(&self, session_id: &str, phone: &str, code: &str, status: u16, expected: &str) {
+        let body = json!({ "session_id": session_id, "phone": phone, "auth_code": code });
+        self.call("sms-auth-verify", json_request(&body.to_string()), status, expected).await;
     }
 }
 
 #[tokio::test]
-async fn each_endpoint_makes_the_documented_round_trips() {
-    let calls = Calls::default();
-    let app = TestApp::on(Tables::create().store_at(&calls.recorded()), NOW);
+async fn each_endpoint_sends_the_documented_requests_within_its_access() {
+    let recorded = RecordedApp::new();
+    let call =
+        async |name: &str, request: Request, status, expected| recorded.call(name, request, status, expected).await;
 
-    app.call_by_name("email-duplicate-check", query_request(&[("email", EMAIL)])).await.ok();
-    calls.assert((1, 0, 0), "email-duplicate-check");
-    app.call_by_name("phone-duplicate-check", query_request(&[("phone", PHONE)])).await.ok();
-    calls.assert((1, 0, 0), "phone-duplicate-check");
-    let session_id = app.verified_sms_session(PHONE, None).await;
-    calls.assert((1, 0, 3), "one to send; two to verify, with a concurrent read");
-    let signed_up = app.call(users::signup::ENDPOINT, TestApp::signup_request(EMAIL, PHONE, &session_id)).await;
-    calls.assert((1, 0, 1), "signup, which also starts a session");
-    for (email, status, puts) in [(EMAIL, 200, 1), ("nobody@example.com", 401, 0)] {
-        app.login(email, PASSWORD).await.assert_status(status);
-        calls.assert((2, puts, 0), "login, of a known and of an unknown user");
+    call("email-duplicate-check", query_request(&[("email", EMAIL)]), 200, "1 GetItem").await;
+    call("phone-duplicate-check", query_request(&[("phone", PHONE)]), 200, "1 GetItem").await;
+    let sent = json_request(&json!({ "phone": PHONE }).to_string());
+    recorded.send(Some("signup"), "1 TransactWriteItems").await;
+    call("sms-auth-send", sent, 429, "1 GetItem, 1 TransactWriteItems").await;
+    recorded.app.clock.advance(60);
+    let (session_id, code) = recorded.send(None, "1 GetItem, 1 TransactWriteItems").await;
+    recorded.verify(&session_id, PHONE, &recorded.app.other_than(&code), 401, "1 UpdateItem").await;
+    recorded.verify(&session_id, "01087654321", &code, 401, "1 UpdateItem").await;
+    recorded.verify("unknown", PHONE, &code, 404, "1 UpdateItem").await;
+    let sign_up = |session_id: &str| TestApp::signup_request(EMAIL, PHONE, session_id);
+    call("signup", sign_up(&session_id), 401, "1 UpdateItem").await;
+    recorded.verify(&session_id, PHONE, &code, 200, "2 UpdateItem").await;
+    recorded.verify(&session_id, PHONE, &code, 200, "2 UpdateItem").await;
+    let signed_up = call("signup", sign_up(&session_id), 201, "1 TransactWriteItems, 1 UpdateItem").await;
+    call("signup", sign_up(&session_id), 401, "1 UpdateItem").await;
+
+    let login =
+        |email: &str, password: &str| json_request(&json!({ "email": email, "password": password }).to_string());
+    let logged_in = call("login", login(EMAIL, PASSWORD), 200, "2 GetItem, 1 PutItem").await;
+    call("login", login(EMAIL, "wrong horse battery"), 401, "2 GetItem").await;
+    call("login", login("nobody@example.com", PASSWORD), 401, "2 GetItem").await;
+    let access_token = signed_up.field("access_token");
+    call("profile", bearer_request(&access_token), 200, "1 BatchGetItem").await;
+
+    let token = |token: &str, everywhere: bool| {
+        json_request(&json!({ "refresh_token": token, "everywhere": everywhere }).to_string())
+    };
+    let first = signed_up.field("refresh_token");
+    for _ in 0..2 {
+        // The second one is a retry within the reuse interval.
+        call("token-refresh", token(&first, false), 200, "1 TransactWriteItems").await;
     }
-    app.profile(&signed_up.field("access_token")).await.ok();
-    calls.assert((1, 0, 0), "profile");
-    let refresh_token = signed_up.field("refresh_token");
-    for context in ["token-refresh", "token-refresh, retried within the reuse interval"] {
-        app.refresh(&refresh_token).await.ok();
-        calls.assert((0, 0, 1), context);
+    recorded.app.clock.advance(31);
+    call("token-refresh", token(&first, false), 401, "1 DeleteItem, 1 TransactWriteItems").await;
+    call("token-refresh", token(&first, false), 401, "1 TransactWriteItems").await;
+    call("profile", bearer_request(&access_token), 401, "1 BatchGetItem").await;
+    call("logout", token(&first, false), 204, "1 DeleteItem").await;
+    let other = logged_in.field("refresh_token");
+    recorded.app.set_disabled(PHONE, true).await;
+    call("token-refresh", token(&other, false), 403, "1 GetItem, 1 TransactWriteItems").await;
+    call("profile", bearer_request(&logged_in.field("access_token")), 403, "1 BatchGetItem").await;
+    recorded.app.set_disabled(PHONE, false).await;
+    for _ in 0..2 {
+        call("logout", token(&other, true), 204, "1 UpdateItem").await;
     }
-    app.clock.advance(31);
-    app.refresh(&refresh_token).await.assert_status(401);
-    calls.assert((0, 0, 2), "token-refresh, with a used token");
-    for everywhere in [false, true] {
-        app.logout(&refresh_token, everywhere).await.assert_status(204);
-        calls.assert((0, 0, 1), "logout");
-    }
+    call("token-refresh", token(&other, false), 401, "1 GetItem, 1 TransactWriteItems").await;
+
     for name in ["jwks", "openid-configuration"] {
-        app.call_by_name(name, Request::default()).await.ok();
-        calls.assert((0, 0, 0), name);
+        call(name, Request::default(), 200, "").await;
     }
-    app.clock.advance(60);
-    let session_id = app.verified_sms_session(PHONE, None).await;
-    calls.assert((1, 0, 3), "one to send; two to verify");
-    let reset = json!({ "session_id": session_id, "password": NEW_PASSWORD });
-    app.call(users::password::ENDPOINT, json_request(&reset.to_string())).await.ok();
-    calls.assert((2, 0, 1), "password");
+
+    recorded.app.clock.advance(60);
+    let (session_id, code) = recorded.send(Some("password_reset"), "1 TransactWriteItems").await;
+    recorded.verify(&session_id, PHONE, &code, 200, "2 UpdateItem").await;
+    call("signup", sign_up(&session_id), 409, "2 GetItem, 1 UpdateItem").await;
+    let reset = || json_request(&json!({ "session_id": session_id, "password": NEW_PASSWORD }).to_string());
+    recorded.app.set_disabled(PHONE, true).await;
+    call("password", reset(), 403, "3 GetItem").await;
+    recorded.app.set_disabled(PHONE, false).await;
+    call("password", reset(), 200, "3 GetItem, 1 TransactWriteItems").await;
+    call("password", reset(), 401, "1 GetItem").await;
+
+    let mut recorded = recorded;
+    recorded.app.inner.sms = Box::new(rejecting_sns());
+    recorded.app.clock.advance(60);
+    let sent = json_request(&json!({ "phone": PHONE }).to_string());
+    recorded.call("sms-auth-send", sent, 504, "1 GetItem, 2 TransactWriteItems").await;
 }
 
 /// Returns the items of a table by their keys.
 fn scan(table: &str) -> BTreeMap<String, Json> {
     let scanned = call(&url("DYNAMODB_LOCAL_URL"), "DynamoDB_20120810.Scan", &json!({ "TableName": table }));
     let items = scanned["Items"].as_array().unwrap().iter();
-    items.map(|item| (item["pk"]["S"].as_str().unwrap().to_owned(), item.clone())).collect()
+    let key = |item: &Json| [&item["pk"], &item["sk"]].map(|part| part["S"].as_str().unwrap_or_default()).join(" ");
+    items.map(|item| (key(item).trim().to_owned(), item.clone())).collect()
 }
 
 fn attributes(item: &Json) -> String {
@@ -113,7 +185,10 @@ async fn tables_contain_the_documented_attributes_and_no_secret() {
     // The TTL attribute is in Unix time, in seconds.
     assert_eq!(phone["expires_at"]["N"], (NOW + 86_400).to_string());
     assert_eq!(session["expires_at"]["N"], (NOW + 600).to_string());
-    assert_eq!(attributes(session), "attempts code_hash expires_at is_verified phone pk sent_at");
+    assert_eq!(
+        attributes(session),
+        "attempts code_mac expires_at is_verified max_attempts phone pk purpose sent_at sign_ups"
+    );
     assert!(session_pk.starts_with("SESSION#"));
     let contains_id = format!("{sms_sessions:?}").contains(&session_id);
     assert!(!contains_id && !format!("{session:?}").contains(&format!("\"{code}\"")));
@@ -123,20 +198,26 @@ async fn tables_contain_the_documented_attributes_and_no_secret() {
     app.refresh(&signed_up.field("refresh_token")).await.ok();
     let sessions = scan(&tables.sessions);
     let [(session_pk, session)] = sessions.iter().collect::<Vec<_>>()[..] else { panic!("{sessions:?}") };
-    assert!(session_pk.starts_with("FAMILY#"));
-    assert_eq!(attributes(session), "expires_at generation moved_at pk");
+    assert!(session_pk.starts_with("USER#") && session_pk.contains(" SESSION#"));
+    assert_eq!(attributes(session), "created_at expires_at generation pk rotated_at sk token_version user_agent");
     assert_eq!(session["expires_at"]["N"], (NOW + 60 + 30 * 86_400).to_string());
+    let times = ["created_at", "rotated_at"].map(|time| session[time]["N"].as_str().unwrap().to_owned());
+    assert_eq!(times, [NOW.to_string(), (NOW + 60).to_string()]);
 
     app.reset(PHONE, NEW_PASSWORD).await;
     assert_eq!(scan(&tables.sms_sessions).len(), 1, "SMS sessions are consumed");
     let users = scan(&tables.users);
     assert_eq!(users.keys().map(|pk| pk.split('#').next().unwrap()).collect::<Vec<_>>(), ["EMAIL", "PHONE", "USER"]);
+    for link in users.values().take(2) {
+        assert_eq!(attributes(link), "pk user_id");
+    }
     let user = users.values().last().unwrap();
     assert_eq!(
         attributes(user),
-        "created_at credentials_changed_at email epoch name nickname password_hash phone pk updated_at"
+        "claims created_at email is_disabled name nickname password_hash password_reset_at phone pk token_version updated_at"
     );
-    let times = ["created_at", "updated_at", "credentials_changed_at"]
+    assert_eq!((&user["claims"], &user["token_version"]), (&json!({ "M": {} }), &json!({ "N": "1" })));
+    let times = ["created_at", "updated_at", "password_reset_at"]
         .map(|time| user[time]["N"].as_str().unwrap().parse::<i64>().unwrap());
     assert_eq!(times, [NOW, NOW + 120, NOW + 120]);
 }

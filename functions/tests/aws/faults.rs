@@ -10,12 +10,15 @@ use shared::aws::{DynamoDbStore, sdk_config};
 use shared::sms::{Sms, SmsError};
 use shared::store::sessions::REUSE_INTERVAL_SECONDS;
 use shared::store::{
-    AttemptOutcome, OpenOutcome, RefreshOutcome, Sessions as _, SignUpOutcome, SmsSessions as _, StoreError, Users as _,
+    AttemptOutcome, OpenOutcome, ProfileOutcome, RefreshOutcome, Sessions as _, SignUpAttemptOutcome, SignUpOutcome,
+    SmsSessions as _, StoreError, Users as _, VerificationOutcome,
 };
-use shared::values::{Phone, Region, UserId};
+use shared::values::Purpose::Signup;
+use shared::values::{Phone, Region, UserAgent};
 
 use crate::guarantees::{
-    NOW, attempt_limits, logged_in, next, parse, phone, refresh, send_limit, sign_up, sms_session, user, verified,
+    NOW, attempt, caller, exists, logged_in, next, parse, phone, refresh, send_limit, sign_up, sms_session,
+    token_version_of, user, verified,
 };
 use crate::http::url_of;
 use crate::proxy::{Fault, every_call, first_call, proxy, rejecting_sns};
@@ -31,7 +34,7 @@ fn assert_busy<T: std::fmt::Debug>(result: Result<T, StoreError>) {
 
 /// Opens an SMS session of one phone number.
 async fn open(store: &DynamoDbStore) -> Result<OpenOutcome, StoreError> {
-    store.open_sms_session(&sms_session(phone(1), None, NOW), &send_limit(), NOW).await
+    store.open_sms_session(&sms_session(phone(1), Signup, NOW), &send_limit(), NOW).await
 }
 
 // ---- A busy store ----
@@ -65,7 +68,7 @@ async fn hanging_store_is_busy_after_a_timeout() {
         .operation_timeout(Duration::from_millis(200));
     let url = proxy(every_call(Fault::Hang));
     let store = tables.store_with(&sdk.to_builder().timeout_config(timeouts.build()).endpoint_url(url).build());
-    assert_busy(store.profile(UserId::new(NOW)).await);
+    assert_busy(store.profile(&caller(&logged_in(&tables.store()).await), NOW).await);
     assert_busy(open(&store).await);
 }
 
@@ -94,7 +97,7 @@ async fn conflicting_transaction_is_retried() {
 async fn sign_up_that_always_conflicts_is_busy_and_changes_nothing() {
     let tables = Tables::create();
     let store = tables.store();
-    let key = verified(&store, phone(1), None, NOW).await.key;
+    let key = verified(&store, phone(1), Signup, NOW).await.key;
     let new = user("minji@example.com", phone(1));
     assert_busy(sign_up(&tables.store_at(&proxy(every_call(Fault::Conflict))), &new, &key, NOW).await);
     assert!(!store.is_email_taken(&new.email).await.unwrap() && !store.is_phone_taken(&new.phone).await.unwrap());
@@ -108,28 +111,72 @@ async fn sign_up_that_always_conflicts_is_busy_and_changes_nothing() {
 async fn sign_up_whose_response_is_lost_succeeds_once() {
     let tables = Tables::create();
     let store = tables.store();
-    let key = verified(&store, phone(1), None, NOW).await.key;
+    let key = verified(&store, phone(1), Signup, NOW).await.key;
     let new = user("minji@example.com", phone(1));
     let losing = tables.store_at(&proxy(first_call(Fault::LoseResponse)));
     assert_eq!(sign_up(&losing, &new, &key, NOW).await.unwrap(), SignUpOutcome::Created);
-    assert!(store.profile(new.id).await.unwrap().is_some());
+    assert!(exists(&store, new.id).await);
 }
 
 #[tokio::test]
-async fn attempt_whose_response_is_lost_counts_once() {
+async fn attempt_whose_response_is_lost_counts_at_least_once() {
     let tables = Tables::create();
-    let session = sms_session(phone(1), None, NOW);
+    let session = sms_session(phone(1), Signup, NOW);
     tables.store().open_sms_session(&session, &send_limit(), NOW).await.unwrap();
-    let lose_first_transaction = |operation: &str, nth| {
-        if operation == "TransactWriteItems" && nth == 1 { Fault::LoseResponse } else { Fault::None }
-    };
-    let store = tables.store_at(&proxy(lose_first_transaction));
-    for _ in 0..5 {
-        let outcome = store.record_attempt(&session.key, &session.phone, &attempt_limits(), NOW).await.unwrap();
-        assert!(matches!(outcome, AttemptOutcome::Recorded { .. }));
+    let store = tables.store_at(&proxy(first_call(Fault::LoseResponse)));
+    let mut recorded = 0;
+    while let AttemptOutcome::Recorded { .. } = attempt(&store, &session, NOW).await {
+        recorded += 1;
     }
-    let outcome = store.record_attempt(&session.key, &session.phone, &attempt_limits(), NOW).await.unwrap();
-    assert!(matches!(outcome, AttemptOutcome::RateLimited { .. }));
+    assert_eq!(recorded, 4, "the SDK repeated the first call, which counted twice");
+    assert!(matches!(attempt(&tables.store(), &session, NOW).await, AttemptOutcome::RateLimited { .. }));
+}
+
+#[tokio::test]
+async fn verification_whose_response_is_lost_succeeds() {
+    let tables = Tables::create();
+    let session = sms_session(phone(1), Signup, NOW);
+    tables.store().open_sms_session(&session, &send_limit(), NOW).await.unwrap();
+    let losing = tables.store_at(&proxy(first_call(Fault::LoseResponse)));
+    let outcome = losing.mark_verified(&session.key, NOW + 600, NOW).await.unwrap();
+    assert_eq!(outcome, VerificationOutcome::AlreadyVerified);
+    assert_eq!(tables.store().verified_phone(&session.key, Signup, NOW).await.unwrap(), Some(phone(1)));
+}
+
+#[tokio::test]
+async fn sign_up_attempt_whose_response_is_lost_counts_at_least_once() {
+    let tables = Tables::create();
+    let session = verified(&tables.store(), phone(1), Signup, NOW).await;
+    let store = tables.store_at(&proxy(first_call(Fault::LoseResponse)));
+    let record = async || store.record_sign_up_attempt(&session.key, &phone(1), NOW).await.unwrap();
+    let mut recorded = 0;
+    while record().await == SignUpAttemptOutcome::Recorded {
+        recorded += 1;
+    }
+    assert_eq!(recorded, 4, "the SDK repeated the first call, which counted twice");
+}
+
+#[tokio::test]
+async fn conflicting_write_of_one_item_is_retried() {
+    let tables = Tables::create();
+    let session = logged_in(&tables.store()).await;
+    let store = tables.store_at(&proxy(|_, nth| if nth < 4 { Fault::ConflictOfOneItem } else { Fault::None }));
+    store.revoke_all_sessions(&session).await.unwrap();
+    assert_eq!(token_version_of(&tables.store(), session.user_id).await, 1);
+    store.revoke_session(&session).await.unwrap();
+    let busy = tables.store_at(&proxy(every_call(Fault::ConflictOfOneItem)));
+    assert_busy(busy.revoke_all_sessions(&session).await);
+    assert_busy(busy.revoke_session(&session).await);
+}
+
+#[tokio::test]
+async fn items_that_were_not_processed_are_read_again() {
+    let tables = Tables::create();
+    let session = logged_in(&tables.store()).await;
+    let store = tables.store_at(&proxy(|_, nth| if nth < 4 { Fault::NotProcessed } else { Fault::None }));
+    assert!(matches!(store.profile(&caller(&session), NOW).await.unwrap(), ProfileOutcome::Found(_)));
+    let busy = tables.store_at(&proxy(every_call(Fault::NotProcessed)));
+    assert_busy(busy.profile(&caller(&session), NOW).await);
 }
 
 #[tokio::test]
@@ -167,7 +214,7 @@ async fn reuse_is_detected_again_after_a_failed_revocation() {
     assert_busy(throttled.refresh_session(&next(first, late), late).await);
     assert_busy(throttled.revoke_session(&first).await);
     assert_busy(throttled.revoke_all_sessions(&first).await);
-    assert_busy(throttled.start_session(&first).await);
+    assert_busy(throttled.start_session(&first, &UserAgent::default()).await);
     assert_eq!(refresh(&store, first, late).await, RefreshOutcome::ReuseDetected);
     assert_eq!(refresh(&store, next(first, NOW), late).await, RefreshOutcome::Revoked);
 }
@@ -179,7 +226,7 @@ async fn revoking_all_sessions_with_a_lost_response_increments_the_token_version
     let first = logged_in(&store).await;
     let losing = tables.store_at(&proxy(first_call(Fault::LoseResponse)));
     losing.revoke_all_sessions(&first).await.unwrap();
-    assert_eq!(store.profile(first.user_id).await.unwrap().unwrap().token_version, 1);
+    assert_eq!(token_version_of(&store, first.user_id).await, 1);
 }
 
 // ---- The API ----

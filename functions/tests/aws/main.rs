@@ -8,10 +8,11 @@ mod faults;
 #[path = "../guarantees/mod.rs"]
 mod guarantees;
 mod http;
+mod keys;
 mod log;
+mod permissions;
 mod proxy;
 mod rotation;
-mod secrets;
 mod services;
 mod sns;
 mod store;

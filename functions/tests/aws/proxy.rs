@@ -18,6 +18,10 @@ pub(crate) enum Fault {
     Throttle,
     /// Cancels the transaction because of a conflict with another one.
     Conflict,
+    /// Rejects the write of one item because of a conflict with a transaction.
+    ConflictOfOneItem,
+    /// Responds that no item of a batch was processed.
+    NotProcessed,
     /// Forwards the call and drops the response.
     LoseResponse,
     /// Does not respond.
@@ -39,6 +43,11 @@ pub(crate) fn every_call(fault: Fault) -> impl Fn(&str, usize) -> Fault {
 /// Starts a proxy to DynamoDB Local and returns its URL. `fault` receives the name of the operation and
 /// how many times the operation was called, this call included.
 pub(crate) fn proxy(fault: impl Fn(&str, usize) -> Fault + Send + 'static) -> String {
+    observing_proxy(move |operation, nth, _| fault(operation, nth))
+}
+
+/// Starts the same proxy, whose `fault` also receives the body of the request.
+pub(crate) fn observing_proxy(fault: impl Fn(&str, usize, &[u8]) -> Fault + Send + 'static) -> String {
     let upstream = url("DYNAMODB_LOCAL_URL");
     let mut calls = HashMap::<String, usize>::new();
     serve(move |mut client| {
@@ -46,7 +55,7 @@ pub(crate) fn proxy(fault: impl Fn(&str, usize) -> Fault + Send + 'static) -> St
         let operation = request.header("x-amz-target").unwrap().rsplit('.').next().unwrap().to_owned();
         let nth = calls.entry(operation.clone()).or_default();
         *nth += 1;
-        match fault(&operation, *nth) {
+        match fault(&operation, *nth, &request.body) {
             Fault::None => forward(&upstream, &request, Some(client)),
             Fault::LoseResponse => forward(&upstream, &request, None),
             Fault::Throttle => respond(client, 400, br#"{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException","message":"slow down"}"#),
@@ -55,6 +64,8 @@ pub(crate) fn proxy(fault: impl Fn(&str, usize) -> Fault + Send + 'static) -> St
                 400,
                 br#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","message":"cancelled","CancellationReasons":[{"Code":"None"},{"Code":"TransactionConflict"}]}"#,
             ),
+            Fault::ConflictOfOneItem => respond(client, 400, br#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionConflictException","message":"conflict"}"#),
+            Fault::NotProcessed => respond(client, 200, br#"{"Responses":{},"UnprocessedKeys":{"Users":{"Keys":[{"pk":{"S":"USER#"}}]}}}"#),
             Fault::Unavailable => respond(client, 503, b""),
             // The connection stays open until the test ends.
             Fault::Hang => std::mem::forget(client),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use functions::lambda::Event;
 use serde_json::{Value as Json, json};
-use shared::aws::{DynamoDbStore, SdkConfig, TableNames, sdk_config};
+use shared::aws::{DynamoDbStore, PublicKeys, SdkConfig, TableNames, sdk_config};
 
 /// Returns the URL of a service.
 pub(crate) fn url(variable: &str) -> String {
@@ -60,13 +60,15 @@ pub(crate) struct Tables {
     pub(crate) users: String,
     pub(crate) sms_sessions: String,
     pub(crate) sessions: String,
+    pub(crate) public_keys: String,
 }
 
 impl Tables {
     /// Creates the tables as `template.yaml` defines them.
     pub(crate) fn create() -> Self {
         let (url, unique) = (url("DYNAMODB_LOCAL_URL"), unique());
-        let [users, sms_sessions, sessions] = ["UsersTable", "SmsSessionsTable", "TokenFamiliesTable"].map(|table| {
+        let tables = ["UsersTable", "SmsSessionsTable", "SessionsTable", "PublicKeysTable"];
+        let [users, sms_sessions, sessions, public_keys] = tables.map(|table| {
             let (name, properties) = (format!("{table}-{unique}"), properties(table));
             let mut definition = json!({ "TableName": name });
             for property in ["AttributeDefinitions", "KeySchema", "BillingMode"] {
@@ -79,7 +81,7 @@ impl Tables {
             }
             name
         });
-        Self { users, sms_sessions, sessions }
+        Self { users, sms_sessions, sessions, public_keys }
     }
 
     /// Returns a store in these tables.
@@ -94,9 +96,18 @@ impl Tables {
 
     /// Returns a store in these tables, with the settings of `sdk`.
     pub(crate) fn store_with(&self, sdk: &SdkConfig) -> DynamoDbStore {
-        let Self { users, sms_sessions, sessions } = self;
-        let tables =
-            TableNames { users: users.clone(), sms_sessions: sms_sessions.clone(), sessions: sessions.clone() };
+        let Self { users, sms_sessions, sessions, public_keys } = self;
+        let tables = TableNames {
+            users: users.clone(),
+            sms_sessions: sms_sessions.clone(),
+            sessions: sessions.clone(),
+            public_keys: public_keys.clone(),
+        };
         DynamoDbStore::new(sdk, tables)
+    }
+
+    /// Returns the published keys, at the endpoint `url`.
+    pub(crate) fn public_keys_at(&self, url: &str) -> PublicKeys {
+        PublicKeys::new(&sdk_config().unwrap().into_builder().endpoint_url(url).build(), self.public_keys.clone())
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use shared::store::{SmsSessions as _, Store, StoreError};
-use shared::values::SmsSessionId;
+use shared::values::{Purpose, SmsSessionId};
 
 use crate::guarantees::{NOW, TestStore, guarantees};
 use crate::services::{Tables, call, url};
@@ -28,6 +28,6 @@ async fn an_unknown_purpose_is_an_error() {
         },
     });
     call(&url("DYNAMODB_LOCAL_URL"), "DynamoDB_20120810.PutItem", &put);
-    let error = tables.store().verified_sms_session(&key, NOW).await.unwrap_err();
+    let error = tables.store().verified_phone(&key, Purpose::Signup, NOW).await.unwrap_err();
     assert!(matches!(error, StoreError::Failed(_)) && error.to_string().contains("purpose"), "{error}");
 }

@@ -17,12 +17,15 @@ use std::sync::Arc;
 
 use shared::config::Config;
 use shared::limits::RateLimit;
+use shared::secret::Masked;
 use shared::store::{
-    AttemptLimits, AttemptOutcome, LoginIdentifier, NewUser, OpenOutcome, RefreshOutcome, Session, SessionLifetime,
-    SignUpOutcome, SmsSession, Store, StoreError,
+    AttemptOutcome, Caller, LoginIdentifier, NewUser, OpenOutcome, ProfileOutcome, RefreshOutcome, Session,
+    SessionLifetime, SignUpOutcome, SmsSession, Store, StoreError, VerificationOutcome,
 };
+use shared::values::Purpose::{PasswordReset, Signup};
 use shared::values::{
-    AuthCode, Email, Field, PasswordHash, Phone, Purpose, Region, SmsSessionId, SmsSessionKey, UserId,
+    AuthCode, CodeLength, Email, Field, PasswordHash, Phone, Purpose, Region, SmsSessionId, SmsSessionKey, UserAgent,
+    UserId,
 };
 
 /// A time in the far future, so that the TTL of a database deletes nothing that a test has let expire.
@@ -47,12 +50,12 @@ macro_rules! guarantees {
                 recorded_attempt_returns_the_purpose_and_mac_of_its_session,
                 expired_sms_session_is_not_found_before_it_is_deleted,
                 concurrent_guesses_are_limited_to_five,
-                resending_a_code_does_not_reset_the_limit_of_attempts_per_phone,
-                concurrent_guesses_in_many_sessions_are_limited_per_phone,
-                attempt_for_another_phone_counts_on_the_session_only,
-                successful_attempt_is_refunded,
+                attempts_count_on_their_session_only,
                 sms_session_is_verified_until_it_expires,
+                concurrent_verifications_mark_the_session_once,
                 unknown_sms_session_is_not_verified,
+                sign_up_attempts_require_a_session_verified_for_the_phone_and_for_sign_up,
+                concurrent_sign_up_attempts_are_limited_to_five,
             }
             users {
                 email_and_phone_are_taken_after_sign_up,
@@ -64,6 +67,8 @@ macro_rules! guarantees {
                 reset_replaces_the_password_and_consumes_the_sms_session,
                 reset_requires_a_user_and_an_sms_session_verified_for_its_phone_and_purpose,
                 concurrent_resets_with_one_sms_session_succeed_once,
+                profile_requires_a_current_session_and_token_version,
+                disabled_user_is_rejected_until_enabled,
             }
             sessions {
                 refresh_advances_by_one_generation,
@@ -151,10 +156,6 @@ pub(crate) fn send_limit() -> RateLimit {
     config().send_limit()
 }
 
-pub(crate) fn attempt_limits() -> AttemptLimits {
-    config().attempt_limits()
-}
-
 fn session_lifetime() -> SessionLifetime {
     config().tokens.lifetime
 }
@@ -162,19 +163,21 @@ fn session_lifetime() -> SessionLifetime {
 // ---- SMS sessions ----
 
 /// Returns an SMS session that is not open yet.
-pub(crate) fn sms_session(phone: Phone, purpose: Option<Purpose>, now: i64) -> SmsSession {
-    sms_session_with(&SmsSessionId::random(), &AuthCode::random(), phone, purpose, now)
+pub(crate) fn sms_session(phone: Phone, purpose: Purpose, now: i64) -> SmsSession {
+    sms_session_with(&SmsSessionId::random(), &AuthCode::random(CodeLength::Six), phone, purpose, now)
 }
 
-fn sms_session_with(
-    id: &SmsSessionId,
-    code: &AuthCode,
-    phone: Phone,
-    purpose: Option<Purpose>,
-    now: i64,
-) -> SmsSession {
-    let expires_at = now + 2 * config().code_seconds;
-    SmsSession { key: id.key(), code_mac: id.code_mac(&phone, purpose, code), phone, purpose, sent_at: now, expires_at }
+fn sms_session_with(id: &SmsSessionId, code: &AuthCode, phone: Phone, purpose: Purpose, now: i64) -> SmsSession {
+    SmsSession {
+        key: id.key(),
+        code_mac: id.code_mac(&phone, purpose, code),
+        phone,
+        purpose,
+        max_attempts: config().attempts_per_sms_session,
+        ip: Some(Masked("203.0.113.7".to_owned())),
+        sent_at: now,
+        expires_at: now + 2 * config().code_seconds,
+    }
 }
 
 async fn open(store: &dyn Store, session: &SmsSession, now: i64) -> OpenOutcome {
@@ -182,24 +185,32 @@ async fn open(store: &dyn Store, session: &SmsSession, now: i64) -> OpenOutcome 
 }
 
 /// Opens an SMS session.
-async fn opened(store: &dyn Store, phone: Phone, purpose: Option<Purpose>, now: i64) -> SmsSession {
+async fn opened(store: &dyn Store, phone: Phone, purpose: Purpose, now: i64) -> SmsSession {
     let session = sms_session(phone, purpose, now);
     assert_eq!(open(store, &session, now).await, OpenOutcome::Opened);
     session
 }
 
 /// Opens an SMS session and verifies it.
-pub(crate) async fn verified(store: &dyn Store, phone: Phone, purpose: Option<Purpose>, now: i64) -> SmsSession {
+pub(crate) async fn verified(store: &dyn Store, phone: Phone, purpose: Purpose, now: i64) -> SmsSession {
     let session = opened(store, phone, purpose, now).await;
-    let outcome = store.record_attempt(&session.key, &session.phone, &attempt_limits(), now).await.unwrap();
-    assert!(matches!(outcome, AttemptOutcome::Recorded { .. }));
-    assert!(mark_verified(store, &session, now).await);
+    assert!(matches!(attempt(store, &session, now).await, AttemptOutcome::Recorded { .. }));
+    assert_eq!(mark_verified(store, &session, now).await, VerificationOutcome::Verified);
     session
 }
 
-async fn mark_verified(store: &dyn Store, session: &SmsSession, now: i64) -> bool {
-    let until = now + config().verified_seconds;
-    store.mark_verified(&session.key, &session.phone, until, &attempt_limits().per_phone, now).await.unwrap()
+/// Records an attempt.
+pub(crate) async fn attempt(store: &dyn Store, session: &SmsSession, now: i64) -> AttemptOutcome {
+    store.record_attempt(&session.key, config().code_seconds, now).await.unwrap()
+}
+
+async fn mark_verified(store: &dyn Store, session: &SmsSession, now: i64) -> VerificationOutcome {
+    store.mark_verified(&session.key, now + config().verified_seconds, now).await.unwrap()
+}
+
+/// Whether the session exists and is verified for `purpose`.
+async fn is_verified(store: &dyn Store, key: &SmsSessionKey, purpose: Purpose, now: i64) -> bool {
+    store.verified_phone(key, purpose, now).await.unwrap().is_some()
 }
 
 // ---- Users ----
@@ -218,7 +229,7 @@ pub(crate) fn user(email: &str, phone: Phone) -> NewUser {
 
 /// Verifies a phone number and signs up with it.
 async fn signed_up(store: &dyn Store, email: &str, phone: Phone, now: i64) -> NewUser {
-    let sms_session = verified(store, phone.clone(), None, now).await;
+    let sms_session = verified(store, phone.clone(), Signup, now).await;
     let user = user(email, phone);
     assert_eq!(sign_up(store, &user, &sms_session.key, now).await.unwrap(), SignUpOutcome::Created);
     user
@@ -231,7 +242,13 @@ pub(crate) async fn sign_up(
     key: &SmsSessionKey,
     now: i64,
 ) -> Result<SignUpOutcome, StoreError> {
-    store.sign_up(user, &new_session(user.id, now), key, now).await
+    store.sign_up(user, &new_session(user.id, now), &user_agent(), key, now).await
+}
+
+/// Whether the user exists.
+pub(crate) async fn exists(store: &dyn Store, user_id: UserId) -> bool {
+    let caller = caller(&new_session(user_id, NOW));
+    store.profile(&caller, NOW).await.unwrap() != ProfileOutcome::UserNotFound
 }
 
 async fn password_hash_of(store: &dyn Store, phone: &Phone) -> String {
@@ -239,8 +256,11 @@ async fn password_hash_of(store: &dyn Store, phone: &Phone) -> String {
     credentials.password_hash.as_str().to_owned()
 }
 
-async fn token_version_of(store: &dyn Store, user_id: UserId) -> u32 {
-    store.profile(user_id).await.unwrap().unwrap().token_version
+/// Returns the token version of the user with the first phone number.
+pub(crate) async fn token_version_of(store: &dyn Store, user_id: UserId) -> u32 {
+    let credentials = store.credentials(&LoginIdentifier::Phone(phone(1))).await.unwrap().unwrap();
+    assert_eq!(credentials.user_id, user_id);
+    credentials.token_version
 }
 
 // ---- Sessions ----
@@ -250,19 +270,29 @@ fn new_session(user_id: UserId, now: i64) -> Session {
     Session::new(user_id, 0, session_lifetime(), now)
 }
 
+fn user_agent() -> UserAgent {
+    UserAgent::from_header(Some("a test"))
+}
+
+/// Returns the caller of an access token of the session.
+pub(crate) fn caller(session: &Session) -> Caller {
+    Caller { user_id: session.user_id, session_id: session.id, token_version: session.token_version }
+}
+
 /// Signs up. Returns the session of the new user.
 pub(crate) async fn logged_in(store: &dyn Store) -> Session {
-    let sms_session = verified(store, phone(1), None, NOW).await;
+    let sms_session = verified(store, phone(1), Signup, NOW).await;
     let user = user("minji@example.com", phone(1));
     let session = new_session(user.id, NOW);
-    assert_eq!(store.sign_up(&user, &session, &sms_session.key, NOW).await.unwrap(), SignUpOutcome::Created);
+    let outcome = store.sign_up(&user, &session, &user_agent(), &sms_session.key, NOW).await.unwrap();
+    assert_eq!(outcome, SignUpOutcome::Created);
     session
 }
 
 /// Starts another session of a user.
 async fn logged_in_again(store: &dyn Store, user_id: UserId, now: i64) -> Session {
     let session = Session::new(user_id, token_version_of(store, user_id).await, session_lifetime(), now);
-    store.start_session(&session).await.unwrap();
+    store.start_session(&session, &user_agent()).await.unwrap();
     session
 }
 

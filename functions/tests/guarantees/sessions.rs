@@ -121,7 +121,7 @@ pub(crate) async fn reset_revokes_all_sessions_and_increments_the_token_version(
     let other = logged_in_again(store, user_id, NOW).await;
     for round in 1..=2 {
         let now = NOW + 60 * i64::from(round);
-        let key = verified(store, phone(1), None, now).await.key;
+        let key = verified(store, phone(1), PasswordReset, now).await.key;
         let hash = PasswordHash::from_stored(format!("hash {round}"));
         assert!(store.reset_password(user_id, &hash, &phone(1), &key, now).await.unwrap());
         assert_eq!(token_version_of(store, user_id).await, round);
@@ -135,7 +135,7 @@ pub(crate) async fn reset_revokes_all_sessions_and_increments_the_token_version(
     }
     // A login that read the credentials before the reset starts a session that is already revoked.
     let late = Session::new(user_id, 1, session_lifetime(), now);
-    store.start_session(&late).await.unwrap();
+    store.start_session(&late, &user_agent()).await.unwrap();
     assert_eq!(refresh(store, late, now).await, Revoked);
     let new = logged_in_again(store, user_id, now).await;
     assert_eq!(refresh(store, new, now).await, Refreshed);
@@ -144,10 +144,10 @@ pub(crate) async fn reset_revokes_all_sessions_and_increments_the_token_version(
 pub(crate) async fn session_of_an_unknown_user_is_revoked(test: TestStore) {
     let store = test.connection();
     let unknown = new_session(UserId::new(NOW), NOW);
-    store.start_session(&unknown).await.unwrap();
+    store.start_session(&unknown, &user_agent()).await.unwrap();
     assert_eq!(refresh(store, unknown, NOW).await, Revoked);
     store.revoke_all_sessions(&unknown).await.unwrap();
-    assert!(store.profile(unknown.user_id).await.unwrap().is_none());
+    assert!(!exists(store, unknown.user_id).await);
     let user_id = logged_in(store).await.user_id;
     let not_started = new_session(user_id, NOW);
     assert_eq!(refresh(store, not_started, NOW).await, Revoked);
@@ -157,7 +157,7 @@ pub(crate) async fn session_of_an_unknown_user_is_revoked(test: TestStore) {
 pub(crate) async fn concurrent_refreshes_do_not_survive_a_reset(test: TestStore) {
     let store = test.connection();
     let (first, now) = (logged_in(store).await, NOW + 60);
-    let key = verified(store, phone(1), None, now).await.key;
+    let key = verified(store, phone(1), PasswordReset, now).await.key;
     let resets = test
         .race(|store, n| {
             let (key, hash) = (key.clone(), PasswordHash::from_stored("the second hash".to_owned()));

@@ -1,6 +1,5 @@
 //! The guarantees of users.
 
-use shared::secret::Masked;
 use shared::store::Profile;
 
 use super::*;
@@ -29,10 +28,12 @@ pub(crate) async fn email_and_phone_are_taken_after_sign_up(test: TestStore) {
 
 pub(crate) async fn sign_up_creates_the_user_and_consumes_the_sms_session(test: TestStore) {
     let store = test.connection();
-    let key = verified(store, phone(1), Some(Purpose::Signup), NOW).await.key;
+    let key = verified(store, phone(1), Signup, NOW).await.key;
     let new = user("Minji@example.com", phone(1));
-    assert_eq!(sign_up(store, &new, &key, NOW).await.unwrap(), SignUpOutcome::Created);
-    assert_eq!(store.verified_sms_session(&key, NOW).await.unwrap(), None);
+    let session = new_session(new.id, NOW);
+    let outcome = store.sign_up(&new, &session, &user_agent(), &key, NOW).await.unwrap();
+    assert_eq!(outcome, SignUpOutcome::Created);
+    assert!(!is_verified(store, &key, Signup, NOW).await);
 
     let personal = |text: &str| Masked(text.to_owned());
     let profile = Profile {
@@ -40,19 +41,19 @@ pub(crate) async fn sign_up_creates_the_user_and_consumes_the_sms_session(test: 
         email: personal("Minji@example.com"),
         phone: personal(phone(1).e164()),
         nickname: personal("minji"),
-        token_version: 0,
     };
-    assert_eq!(store.profile(new.id).await.unwrap(), Some(profile));
+    assert_eq!(store.profile(&caller(&session), NOW).await.unwrap(), ProfileOutcome::Found(profile));
     for login in [LoginIdentifier::Email(parse("minji@EXAMPLE.com")), LoginIdentifier::Phone(phone(1))] {
         let credentials = store.credentials(&login).await.unwrap().unwrap();
         assert_eq!((credentials.user_id, credentials.token_version), (new.id, 0));
+        assert!(!credentials.is_disabled);
         assert_eq!(credentials.password_hash, new.password_hash);
     }
     let account = store.account(&phone(1)).await.unwrap().unwrap();
     let expected = (new.id, "Minji@example.com", "Kim Minji");
     assert_eq!((account.user_id, account.email.0.as_str(), account.name.0.as_str()), expected);
 
-    assert!(store.profile(UserId::new(NOW)).await.unwrap().is_none());
+    assert!(!account.is_disabled && !exists(store, UserId::new(NOW)).await);
     let unknown = LoginIdentifier::Email(parse("other@example.com"));
     assert!(store.credentials(&unknown).await.unwrap().is_none());
     assert!(store.account(&phone(2)).await.unwrap().is_none());
@@ -61,19 +62,19 @@ pub(crate) async fn sign_up_creates_the_user_and_consumes_the_sms_session(test: 
 pub(crate) async fn sign_up_requires_an_sms_session_verified_for_its_phone_and_purpose(test: TestStore) {
     let store = test.connection();
     let new = user("minji@example.com", phone(1));
-    let unverified = opened(store, phone(1), None, NOW).await.key;
-    let other_phone = verified(store, phone(2), None, NOW).await.key;
-    let other_purpose = verified(store, phone(1), Some(Purpose::PasswordReset), NOW + 60).await.key;
+    let unverified = opened(store, phone(1), Signup, NOW).await.key;
+    let other_phone = verified(store, phone(2), Signup, NOW).await.key;
+    let other_purpose = verified(store, phone(1), PasswordReset, NOW + 60).await.key;
     for key in [unknown_key(), unverified, other_phone, other_purpose] {
         assert_eq!(sign_up(store, &new, &key, NOW + 60).await.unwrap(), SignUpOutcome::NotVerified);
     }
     assert_eq!(is_taken(store, "minji@example.com", phone(1)).await, (false, false));
-    assert!(store.profile(new.id).await.unwrap().is_none());
+    assert!(!exists(store, new.id).await);
     // A rejected sign-up also starts no session, which a later user with the same id could refresh.
     let session = new_session(new.id, NOW + 60);
-    let rejected = store.sign_up(&new, &session, &unknown_key(), NOW + 60).await.unwrap();
+    let rejected = store.sign_up(&new, &session, &user_agent(), &unknown_key(), NOW + 60).await.unwrap();
     assert_eq!(rejected, SignUpOutcome::NotVerified);
-    let key = verified(store, phone(1), None, NOW + 120).await.key;
+    let key = verified(store, phone(1), Signup, NOW + 120).await.key;
     assert_eq!(sign_up(store, &new, &key, NOW + 120).await.unwrap(), SignUpOutcome::Created);
     assert_eq!(refresh(store, session, NOW + 120).await, RefreshOutcome::Revoked);
 }
@@ -81,17 +82,17 @@ pub(crate) async fn sign_up_requires_an_sms_session_verified_for_its_phone_and_p
 pub(crate) async fn sign_up_with_a_taken_email_or_phone_changes_nothing(test: TestStore) {
     let store = test.connection();
     signed_up(store, "minji@example.com", phone(1), NOW).await;
-    let key = verified(store, phone(2), None, NOW).await.key;
+    let key = verified(store, phone(2), Signup, NOW).await.key;
     let taken = user("MINJI@example.com", phone(2));
     let outcome = sign_up(store, &taken, &key, NOW).await.unwrap();
     assert_eq!(outcome, SignUpOutcome::Taken { email: true, phone: false });
     assert!(!store.is_phone_taken(&phone(2)).await.unwrap());
-    assert!(store.profile(taken.id).await.unwrap().is_none());
+    assert!(!exists(store, taken.id).await);
     let outcome = sign_up(store, &user("other@example.com", phone(2)), &key, NOW).await.unwrap();
     assert_eq!(outcome, SignUpOutcome::Created, "the SMS session was still usable");
 
     let now = NOW + 60;
-    let key = verified(store, phone(1), None, now).await.key;
+    let key = verified(store, phone(1), Signup, now).await.key;
     let outcome = sign_up(store, &user("new@example.com", phone(1)), &key, now).await.unwrap();
     assert_eq!(outcome, SignUpOutcome::Taken { email: false, phone: true });
     assert!(!store.is_email_taken(&parse("new@example.com")).await.unwrap());
@@ -104,7 +105,7 @@ pub(crate) async fn sign_up_with_a_taken_email_or_phone_changes_nothing(test: Te
 
 pub(crate) async fn concurrent_sign_ups_with_one_sms_session_create_one_user(test: TestStore) {
     let store = test.connection();
-    let key = verified(store, phone(1), None, NOW).await.key;
+    let key = verified(store, phone(1), Signup, NOW).await.key;
     let outcomes = test
         .race(|store, n| {
             let (key, new) = (key.clone(), user(&format!("minji{n}@example.com"), phone(1)));
@@ -113,7 +114,7 @@ pub(crate) async fn concurrent_sign_ups_with_one_sms_session_create_one_user(tes
         .await;
     for (outcome, new) in &outcomes {
         let is_email_taken = store.is_email_taken(&new.email).await.unwrap();
-        let exists = store.profile(new.id).await.unwrap().is_some();
+        let exists = exists(store, new.id).await;
         let is_created = *outcome == SignUpOutcome::Created;
         assert!(is_created || *outcome == SignUpOutcome::NotVerified, "{outcome:?}");
         assert_eq!((is_email_taken, exists), (is_created, is_created), "all items are created, or none");
@@ -125,7 +126,7 @@ pub(crate) async fn concurrent_sign_ups_with_one_email_create_one_user(test: Tes
     let store = test.connection();
     let mut keys = Vec::new();
     for n in 0..CALLS {
-        keys.push(verified(store, phone(n), None, NOW).await.key);
+        keys.push(verified(store, phone(n), Signup, NOW).await.key);
     }
     let outcomes = test
         .race(|store, n| {
@@ -137,7 +138,7 @@ pub(crate) async fn concurrent_sign_ups_with_one_email_create_one_user(test: Tes
         let is_created = *outcome == SignUpOutcome::Created;
         assert!(is_created || *outcome == SignUpOutcome::Taken { email: true, phone: false }, "{outcome:?}");
         assert_eq!(store.is_phone_taken(&phone(n)).await.unwrap(), is_created);
-        let is_consumed = store.verified_sms_session(&keys[n], NOW).await.unwrap().is_none();
+        let is_consumed = !is_verified(store, &keys[n], Signup, NOW).await;
         assert_eq!(is_consumed, is_created, "a 409 leaves the SMS session usable");
     }
     assert_eq!(outcomes.iter().filter(|&&outcome| outcome == SignUpOutcome::Created).count(), 1);
@@ -146,10 +147,10 @@ pub(crate) async fn concurrent_sign_ups_with_one_email_create_one_user(test: Tes
 pub(crate) async fn reset_replaces_the_password_and_consumes_the_sms_session(test: TestStore) {
     let (store, now) = (test.connection(), NOW + 60);
     let user = signed_up(store, "minji@example.com", phone(1), NOW).await;
-    let key = verified(store, phone(1), Some(Purpose::PasswordReset), now).await.key;
+    let key = verified(store, phone(1), PasswordReset, now).await.key;
     assert!(store.reset_password(user.id, &second_hash(), &phone(1), &key, now).await.unwrap());
     assert_eq!(password_hash_of(store, &phone(1)).await, "the second hash");
-    assert!(store.profile(user.id).await.unwrap().is_some());
+    assert!(exists(store, user.id).await);
     assert!(!store.reset_password(user.id, &user.password_hash, &phone(1), &key, now).await.unwrap());
     assert_eq!(password_hash_of(store, &phone(1)).await, "the second hash");
 }
@@ -157,24 +158,24 @@ pub(crate) async fn reset_replaces_the_password_and_consumes_the_sms_session(tes
 pub(crate) async fn reset_requires_a_user_and_an_sms_session_verified_for_its_phone_and_purpose(test: TestStore) {
     let (store, now) = (test.connection(), NOW + 120);
     let user = signed_up(store, "minji@example.com", phone(1), NOW).await;
-    let unverified = opened(store, phone(1), None, NOW + 60).await.key;
-    let other_phone = verified(store, phone(2), None, NOW).await.key;
-    let other_purpose = verified(store, phone(1), Some(Purpose::Signup), now).await.key;
+    let unverified = opened(store, phone(1), PasswordReset, NOW + 60).await.key;
+    let other_phone = verified(store, phone(2), PasswordReset, NOW).await.key;
+    let other_purpose = verified(store, phone(1), Signup, now).await.key;
     for key in [&unknown_key(), &unverified, &other_phone, &other_purpose] {
         assert!(!store.reset_password(user.id, &second_hash(), &phone(1), key, now).await.unwrap());
     }
     assert_eq!(password_hash_of(store, &phone(1)).await, "the first hash");
     let unknown = UserId::new(NOW);
     assert!(!store.reset_password(unknown, &second_hash(), &phone(2), &other_phone, now).await.unwrap());
-    let is_verified = store.verified_sms_session(&other_phone, now).await.unwrap().is_some();
-    assert!(is_verified, "a reset for an unknown user does not consume the SMS session");
-    assert!(store.profile(unknown).await.unwrap().is_none());
+    let is_usable = is_verified(store, &other_phone, PasswordReset, now).await;
+    assert!(is_usable, "a reset for an unknown user does not consume the SMS session");
+    assert!(!exists(store, unknown).await);
 }
 
 pub(crate) async fn concurrent_resets_with_one_sms_session_succeed_once(test: TestStore) {
     let store = test.connection();
     let id = signed_up(store, "minji@example.com", phone(1), NOW).await.id;
-    let key = verified(store, phone(1), None, NOW + 60).await.key;
+    let key = verified(store, phone(1), PasswordReset, NOW + 60).await.key;
     let outcomes = test
         .race(|store, n| {
             let (key, hash) = (key.clone(), PasswordHash::from_stored(format!("hash {n}")));
@@ -184,4 +185,49 @@ pub(crate) async fn concurrent_resets_with_one_sms_session_succeed_once(test: Te
     let succeeded: Vec<usize> = (0..CALLS).filter(|&n| outcomes[n]).collect();
     assert_eq!(succeeded.len(), 1);
     assert_eq!(password_hash_of(store, &phone(1)).await, format!("hash {}", succeeded[0]));
+}
+
+pub(crate) async fn profile_requires_a_current_session_and_token_version(test: TestStore) {
+    let store = test.connection();
+    let session = logged_in(store).await;
+    let profile = async |caller: Caller, now| store.profile(&caller, now).await.unwrap();
+    let is_found = |outcome| matches!(outcome, ProfileOutcome::Found(_));
+    assert!(is_found(profile(caller(&session), NOW).await));
+    let unknown = Caller { session_id: new_session(session.user_id, NOW).id, ..caller(&session) };
+    let newer = Caller { token_version: 1, ..caller(&session) };
+    for (caller, now) in [(unknown, NOW), (newer, NOW), (caller(&session), session.expires_at)] {
+        assert_eq!(profile(caller, now).await, ProfileOutcome::Revoked);
+    }
+    let unknown_user = Caller { user_id: UserId::new(NOW), ..caller(&session) };
+    assert_eq!(profile(unknown_user, NOW).await, ProfileOutcome::UserNotFound);
+
+    let other = logged_in_again(store, session.user_id, NOW).await;
+    store.revoke_session(&session).await.unwrap();
+    assert_eq!(profile(caller(&session), NOW).await, ProfileOutcome::Revoked);
+    assert!(is_found(profile(caller(&other), NOW).await));
+    store.revoke_all_sessions(&other).await.unwrap();
+    assert_eq!(profile(caller(&other), NOW).await, ProfileOutcome::Revoked);
+}
+
+pub(crate) async fn disabled_user_is_rejected_until_enabled(test: TestStore) {
+    let (store, now) = (test.connection(), NOW + 60);
+    let session = logged_in(store).await;
+    let id = session.user_id;
+    let key = verified(store, phone(1), PasswordReset, now).await.key;
+    for _ in 0..2 {
+        assert!(store.set_disabled(id, true, now).await.unwrap());
+    }
+    assert_eq!(store.profile(&caller(&session), now).await.unwrap(), ProfileOutcome::UserDisabled);
+    assert_eq!(refresh(store, session, now).await, RefreshOutcome::UserDisabled);
+    assert!(store.credentials(&LoginIdentifier::Phone(phone(1))).await.unwrap().unwrap().is_disabled);
+    assert!(store.account(&phone(1)).await.unwrap().unwrap().is_disabled);
+    assert!(!store.reset_password(id, &second_hash(), &phone(1), &key, now).await.unwrap());
+
+    assert!(store.set_disabled(id, false, now).await.unwrap());
+    assert!(matches!(store.profile(&caller(&session), now).await.unwrap(), ProfileOutcome::Found(_)));
+    assert_eq!(refresh(store, session, now).await, RefreshOutcome::Refreshed);
+    assert!(store.reset_password(id, &second_hash(), &phone(1), &key, now).await.unwrap());
+    let unknown = UserId::new(NOW);
+    assert!(!store.set_disabled(unknown, true, now).await.unwrap());
+    assert!(!exists(store, unknown).await);
 }

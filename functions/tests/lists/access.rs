@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use functions::ENDPOINTS;
 use functions::jobs::JOBS;
 use serde_json::Value as Json;
-use shared::access::{Access, Action, KeyAccess};
+use shared::access::{Access, KeyAccess};
 
 use crate::files::{endpoints, functions, template};
 
@@ -21,30 +21,40 @@ fn declared() -> BTreeMap<&'static str, Access> {
 /// Returns the permissions that follow from an access.
 fn required(access: Access) -> BTreeSet<String> {
     let mut permissions = BTreeSet::new();
-    for (nth, (table, actions)) in access.tables.iter().enumerate() {
-        permissions.extend(actions.iter().map(|action| format!("dynamodb:{action:?} on {table:?}Table")));
-        // Init reads an item that does not exist from the first table.
-        if nth == 0 && !actions.contains(&Action::GetItem) {
-            permissions.insert(format!("dynamodb:GetItem on {table:?}Table's WARM"));
+    for table in access.tables {
+        let items: Vec<_> = table.items.iter().map(|item| format!("{item}*")).collect();
+        let resource = dynamodb(&format!("{:?}Table", table.table), &items, table.attributes);
+        permissions.extend(table.actions.iter().map(|action| format!("dynamodb:{action:?} on {resource}")));
+    }
+    match access.keys {
+        KeyAccess::Verify => permissions.extend(["dynamodb:GetItem on PublicKeysTable [KEYS]".to_owned()]),
+        KeyAccess::None | KeyAccess::Sign if !access.tables.is_empty() => {
+            permissions.extend(["dynamodb:GetItem on PublicKeysTable [WARM]".to_owned()]);
+        }
+        KeyAccess::None | KeyAccess::Sign => {}
+        KeyAccess::Rotate => {
+            permissions.extend(["GetItem", "PutItem"].map(|action| format!("dynamodb:{action} on PublicKeysTable")));
+            let private = ["DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"];
+            permissions.extend(private.map(|action| format!("secretsmanager:{action} on PrivateKeysSecret")));
         }
     }
-    let (secrets, actions): (&[&str], &[&str]) = match access.keys {
-        KeyAccess::None => (&[], &[]),
-        KeyAccess::Verify => (&["PublicKeysSecret"], &["GetSecretValue"]),
-        KeyAccess::Sign => (&["PrivateKeysSecret"], &["GetSecretValue"]),
-        KeyAccess::Rotate => {
-            let private = ["DescribeSecret", "UpdateSecretVersionStage"];
-            permissions.extend(private.map(|action| format!("secretsmanager:{action} on PrivateKeysSecret")));
-            (&["PrivateKeysSecret", "PublicKeysSecret"], &["GetSecretValue", "PutSecretValue"])
-        }
-    };
-    for secret in secrets {
-        permissions.extend(actions.iter().map(|action| format!("secretsmanager:{action} on {secret}")));
+    if access.keys == KeyAccess::Sign {
+        permissions.insert("secretsmanager:GetSecretValue on PrivateKeysSecret, AWSCURRENT only".to_owned());
     }
     if access.sms {
         permissions.extend(["sns:GetSMSAttributes on *", "sns:Publish on a phone number"].map(str::to_owned));
     }
     permissions
+}
+
+/// Describes a part of a table.
+fn dynamodb(table: &str, items: &[impl AsRef<str>], attributes: &[impl AsRef<str>]) -> String {
+    let join = |all: &[&str]| all.join(" ");
+    let (items, attributes): (Vec<_>, Vec<_>) =
+        (items.iter().map(AsRef::as_ref).collect(), attributes.iter().map(AsRef::as_ref).collect());
+    let items = if items.is_empty() { String::new() } else { format!(" [{}]", join(&items)) };
+    let attributes = if attributes.is_empty() { String::new() } else { format!(" ({})", join(&attributes)) };
+    format!("{table}{items}{attributes}")
 }
 
 /// Returns the permissions that the template grants to a function.
@@ -53,10 +63,28 @@ fn granted(properties: &Json) -> BTreeSet<String> {
     for statement in properties["Policies"][0]["Statement"].as_array().into_iter().flatten() {
         let resource =
             statement["Resource"].as_str().map_or("a phone number", |resource| resource.trim_end_matches(".Arn"));
-        let only = &statement["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"][0];
-        let only = only.as_str().map(|pk| format!("'s {pk}")).unwrap_or_default();
+        let mut conditions = statement["Condition"].as_object().cloned().unwrap_or_default();
+        let mut values = |operator: &str, key: &str| -> Vec<String> {
+            let values = conditions.get_mut(operator).and_then(|keys| keys.as_object_mut()?.remove(key));
+            let values = values.map(|values| values.as_array().cloned().unwrap_or_else(|| vec![values]));
+            values.into_iter().flatten().map(|value| value.as_str().unwrap().to_owned()).collect()
+        };
+        let mut items = values("ForAllValues:StringLike", "dynamodb:LeadingKeys");
+        items.extend(values("ForAllValues:StringEquals", "dynamodb:LeadingKeys"));
+        let attributes = values("ForAllValues:StringEquals", "dynamodb:Attributes");
+        // Without these, a request that names no attribute could return all of them.
+        let returned = [
+            values("StringEqualsIfExists", "dynamodb:Select"),
+            values("StringEqualsIfExists", "dynamodb:ReturnValues"),
+        ];
+        let nothing_else = [vec!["SPECIFIC_ATTRIBUTES".to_owned()], vec!["NONE".to_owned()]];
+        assert_eq!(returned, if attributes.is_empty() { Default::default() } else { nothing_else }, "{resource}");
+        let stages = values("StringEquals", "secretsmanager:VersionStage");
+        let stage = stages.first().map(|stage| format!(", {stage} only")).unwrap_or_default();
+        assert!(conditions.values().all(|keys| keys.as_object().unwrap().is_empty()), "{resource}: {conditions:?}");
+        let resource = dynamodb(resource, &items, &attributes);
         for action in statement["Action"].as_array().unwrap() {
-            permissions.insert(format!("{} on {resource}{only}", action.as_str().unwrap()));
+            permissions.insert(format!("{} on {resource}{stage}", action.as_str().unwrap()));
         }
     }
     permissions
@@ -83,76 +111,126 @@ fn each_role_permits_exactly_the_declared_access() {
 fn each_role_permits_exactly_these_actions() {
     let template = template();
     let granted = functions(&template).into_iter().map(|function| {
-        let actions: Vec<_> = granted(&function.properties).into_iter().collect();
-        (function.bin, actions.join(", "))
+        let permissions: Vec<_> = granted(&function.properties).into_iter().collect();
+        (function.bin, permissions.join("\n"))
     });
     let granted: BTreeMap<_, _> = granted.collect();
     let granted: Vec<_> = granted.iter().map(|(bin, actions)| (bin.as_str(), actions.as_str())).collect();
-    assert_eq!(
-        granted,
-        [
-            ("email-duplicate-check", "dynamodb:GetItem on UsersTable"),
-            ("jwks", "secretsmanager:GetSecretValue on PublicKeysSecret"),
-            (
-                "login",
-                "dynamodb:GetItem on UsersTable, dynamodb:PutItem on TokenFamiliesTable, \
-                 secretsmanager:GetSecretValue on PrivateKeysSecret"
-            ),
-            (
-                "logout",
-                "dynamodb:DeleteItem on TokenFamiliesTable, dynamodb:GetItem on TokenFamiliesTable's WARM, \
-                 dynamodb:UpdateItem on UsersTable, secretsmanager:GetSecretValue on PublicKeysSecret"
-            ),
-            ("openid-configuration", ""),
-            (
-                "password",
-                "dynamodb:DeleteItem on SmsSessionsTable, dynamodb:GetItem on SmsSessionsTable, \
-                 dynamodb:GetItem on UsersTable, dynamodb:UpdateItem on UsersTable"
-            ),
-            ("phone-duplicate-check", "dynamodb:GetItem on UsersTable"),
-            ("profile", "dynamodb:GetItem on UsersTable, secretsmanager:GetSecretValue on PublicKeysSecret"),
-            (
-                "rotate-keys",
-                "secretsmanager:DescribeSecret on PrivateKeysSecret, \
-                 secretsmanager:GetSecretValue on PrivateKeysSecret, \
-                 secretsmanager:GetSecretValue on PublicKeysSecret, \
-                 secretsmanager:PutSecretValue on PrivateKeysSecret, \
-                 secretsmanager:PutSecretValue on PublicKeysSecret, \
-                 secretsmanager:UpdateSecretVersionStage on PrivateKeysSecret"
-            ),
-            (
-                "signup",
-                "dynamodb:DeleteItem on SmsSessionsTable, dynamodb:GetItem on SmsSessionsTable, \
-                 dynamodb:PutItem on TokenFamiliesTable, dynamodb:PutItem on UsersTable, \
-                 secretsmanager:GetSecretValue on PrivateKeysSecret"
-            ),
-            (
-                "sms-auth-send",
-                "dynamodb:DeleteItem on SmsSessionsTable, dynamodb:GetItem on SmsSessionsTable's WARM, \
-                 dynamodb:PutItem on SmsSessionsTable, dynamodb:UpdateItem on SmsSessionsTable, \
-                 sns:GetSMSAttributes on *, sns:Publish on a phone number"
-            ),
-            ("sms-auth-verify", "dynamodb:GetItem on SmsSessionsTable, dynamodb:UpdateItem on SmsSessionsTable"),
-            (
-                "token-refresh",
-                "dynamodb:ConditionCheckItem on UsersTable, dynamodb:DeleteItem on TokenFamiliesTable, \
-                 dynamodb:GetItem on TokenFamiliesTable's WARM, dynamodb:UpdateItem on TokenFamiliesTable, \
-                 secretsmanager:GetSecretValue on PrivateKeysSecret"
-            ),
-        ]
-    );
+    let expected = EXPECTED.map(|(bin, permissions)| (bin, permissions.join("\n")));
+    assert_eq!(granted, expected.iter().map(|(bin, text)| (*bin, text.as_str())).collect::<Vec<_>>());
 }
 
+const EXPECTED: [(&str, &[&str]); 13] = [
+    (
+        "email-duplicate-check",
+        &["dynamodb:GetItem on PublicKeysTable [WARM]", "dynamodb:GetItem on UsersTable [EMAIL#*]"],
+    ),
+    ("jwks", &["dynamodb:GetItem on PublicKeysTable [KEYS]"]),
+    (
+        "login",
+        &[
+            "dynamodb:GetItem on PublicKeysTable [WARM]",
+            "dynamodb:GetItem on UsersTable [EMAIL#* PHONE#*]",
+            "dynamodb:GetItem on UsersTable [USER#*] (pk password_hash token_version is_disabled)",
+            "dynamodb:PutItem on SessionsTable",
+            "secretsmanager:GetSecretValue on PrivateKeysSecret, AWSCURRENT only",
+        ],
+    ),
+    (
+        "logout",
+        &[
+            "dynamodb:DeleteItem on SessionsTable",
+            "dynamodb:GetItem on PublicKeysTable [KEYS]",
+            "dynamodb:UpdateItem on UsersTable [USER#*] (pk token_version)",
+        ],
+    ),
+    ("openid-configuration", &[]),
+    (
+        "password",
+        &[
+            "dynamodb:DeleteItem on SmsSessionsTable [SESSION#*]",
+            "dynamodb:GetItem on PublicKeysTable [WARM]",
+            "dynamodb:GetItem on SmsSessionsTable [SESSION#*]",
+            "dynamodb:GetItem on UsersTable [PHONE#*]",
+            "dynamodb:GetItem on UsersTable [USER#*] (pk email name is_disabled)",
+            "dynamodb:UpdateItem on UsersTable [USER#*] \
+             (pk password_hash updated_at password_reset_at token_version is_disabled)",
+        ],
+    ),
+    (
+        "phone-duplicate-check",
+        &["dynamodb:GetItem on PublicKeysTable [WARM]", "dynamodb:GetItem on UsersTable [PHONE#*]"],
+    ),
+    (
+        "profile",
+        &[
+            "dynamodb:BatchGetItem on SessionsTable (pk sk expires_at)",
+            "dynamodb:BatchGetItem on UsersTable [USER#*] (pk name email phone nickname token_version is_disabled)",
+            "dynamodb:GetItem on PublicKeysTable [KEYS]",
+        ],
+    ),
+    (
+        "rotate-keys",
+        &[
+            "dynamodb:GetItem on PublicKeysTable",
+            "dynamodb:PutItem on PublicKeysTable",
+            "secretsmanager:DescribeSecret on PrivateKeysSecret",
+            "secretsmanager:GetSecretValue on PrivateKeysSecret",
+            "secretsmanager:PutSecretValue on PrivateKeysSecret",
+            "secretsmanager:UpdateSecretVersionStage on PrivateKeysSecret",
+        ],
+    ),
+    (
+        "signup",
+        &[
+            "dynamodb:DeleteItem on SmsSessionsTable [SESSION#*]",
+            "dynamodb:GetItem on PublicKeysTable [WARM]",
+            "dynamodb:GetItem on UsersTable [EMAIL#* PHONE#*]",
+            "dynamodb:PutItem on SessionsTable",
+            "dynamodb:PutItem on UsersTable",
+            "dynamodb:UpdateItem on SmsSessionsTable [SESSION#*]",
+            "secretsmanager:GetSecretValue on PrivateKeysSecret, AWSCURRENT only",
+        ],
+    ),
+    (
+        "sms-auth-send",
+        &[
+            "dynamodb:DeleteItem on SmsSessionsTable [SESSION#*]",
+            "dynamodb:GetItem on PublicKeysTable [WARM]",
+            "dynamodb:GetItem on UsersTable [PHONE#*]",
+            "dynamodb:PutItem on SmsSessionsTable [SESSION#*]",
+            "dynamodb:UpdateItem on SmsSessionsTable [PHONE#*]",
+            "sns:GetSMSAttributes on *",
+            "sns:Publish on a phone number",
+        ],
+    ),
+    (
+        "sms-auth-verify",
+        &["dynamodb:GetItem on PublicKeysTable [WARM]", "dynamodb:UpdateItem on SmsSessionsTable [SESSION#*]"],
+    ),
+    (
+        "token-refresh",
+        &[
+            "dynamodb:ConditionCheckItem on UsersTable [USER#*] (pk token_version is_disabled)",
+            "dynamodb:DeleteItem on SessionsTable",
+            "dynamodb:GetItem on PublicKeysTable [WARM]",
+            "dynamodb:GetItem on UsersTable [USER#*] (pk token_version is_disabled)",
+            "dynamodb:UpdateItem on SessionsTable",
+            "secretsmanager:GetSecretValue on PrivateKeysSecret, AWSCURRENT only",
+        ],
+    ),
+];
+
 #[test]
-fn only_functions_that_sign_load_private_keys() {
+fn only_functions_that_sign_or_rotate_are_given_the_private_keys() {
     let (template, declared) = (template(), declared());
-    let secret = |variables: &Json| variables["KEYS_SECRET"].as_str().map(str::to_owned);
-    let default = secret(&template["Globals"]["Function"]["Environment"]["Variables"]).unwrap();
+    let has_secret = |variables: &Json| !variables["PRIVATE_KEYS_SECRET"].is_null();
+    assert!(!has_secret(&template["Globals"]["Function"]["Environment"]["Variables"]));
     for function in functions(&template) {
-        let loads = secret(&function.properties["Environment"]["Variables"]).unwrap_or_else(|| default.clone());
-        let signs = matches!(function.bin.as_str(), "signup" | "login" | "token-refresh");
-        assert_eq!(signs, declared[function.bin.as_str()].keys == KeyAccess::Sign, "{}", function.bin);
-        assert_eq!(loads, if signs { "PrivateKeysSecret" } else { "PublicKeysSecret" }, "{}", function.bin);
+        let uses = matches!(function.bin.as_str(), "signup" | "login" | "token-refresh" | "rotate-keys");
+        let keys = declared[function.bin.as_str()].keys;
+        assert_eq!(uses, matches!(keys, KeyAccess::Sign | KeyAccess::Rotate), "{}", function.bin);
+        assert_eq!(uses, has_secret(&function.properties["Environment"]["Variables"]), "{}", function.bin);
     }
 }
 
@@ -202,7 +280,7 @@ fn the_keys_are_rotated_on_deployment_and_every_30_days() {
 
 #[test]
 fn tables_whose_items_expire_have_a_ttl() {
-    for (table, attribute) in [("SmsSessionsTable", "expires_at"), ("TokenFamiliesTable", "expires_at")] {
+    for (table, attribute) in [("SmsSessionsTable", "expires_at"), ("SessionsTable", "expires_at")] {
         let ttl = &template()["Resources"][table]["Properties"]["TimeToLiveSpecification"];
         assert_eq!(ttl, &serde_json::json!({ "AttributeName": attribute, "Enabled": true }), "{table}");
     }

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use functions::sms_auth::send::strength;
 use serde_json::Value as Json;
 use shared::config::{Accepts, Config, SETTINGS, Setting};
+use shared::values::Purpose;
 
 use crate::files::{functions, template, text};
 
@@ -73,7 +75,7 @@ fn the_bounds_are_those_of_the_code() {
             numbers += 1;
         }
     }
-    assert!(numbers > 10);
+    assert_eq!(numbers, 10);
 }
 
 #[test]
@@ -121,4 +123,23 @@ fn the_readme_has_a_row_for_each_setting() {
     let rows: BTreeSet<&str> = section.lines().filter(|line| line.starts_with("| `")).collect();
     let expected: Vec<String> = SETTINGS.iter().map(row).collect();
     assert_eq!(rows, expected.iter().map(String::as_str).collect(), "the README (left) and SETTINGS (right)");
+}
+
+#[test]
+fn the_readme_has_the_chances_to_guess_a_code() {
+    let config = Config::from_variables(&|_| None).unwrap();
+    let sends = config.sends_per_phone_per_day;
+    let row = |name: &str, purpose, is_named| {
+        let (length, attempts) = strength(purpose, is_named, config.attempts_per_sms_session);
+        let chance = length.codes() / (sends * attempts);
+        format!("| {name} | {} | {attempts} | {sends} | 1 in {chance} |", length.digits())
+    };
+    let readme = text("README.md");
+    for expected in [
+        row("password reset, purpose named", Purpose::PasswordReset, true),
+        row("password reset, purpose not named", Purpose::PasswordReset, false),
+        row("sign-up", Purpose::Signup, false),
+    ] {
+        assert!(readme.lines().any(|line| line == expected), "{expected}");
+    }
 }

@@ -14,7 +14,7 @@ use serde_json::{Value as Json, json};
 use shared::app::App;
 use shared::clock::ManualClock;
 use shared::config::Config;
-use shared::store::Store;
+use shared::store::{LoginIdentifier, Store};
 use shared::tokens::{KeySet, rotation};
 use shared::values::{Phone, Region};
 
@@ -97,23 +97,33 @@ impl TestApp {
     pub(crate) async fn send(&self, phone: &str, purpose: Option<&str>) -> (String, String) {
         let body = json!({ "phone": phone, "purpose": purpose }).to_string();
         let session_id = self.call(sms_auth::send::ENDPOINT, json_request(&body)).await.field("session_id");
-        let text = self.texts(phone).swap_remove(0);
-        let is_code = |word: &&str| word.len() == 6 && word.bytes().all(|byte| byte.is_ascii_digit());
-        let code = text.split(' ').find(is_code).unwrap().to_owned();
-        self.secrets.lock().unwrap().push(code.clone());
-        (session_id, code)
+        (session_id, self.code_in_latest_sms(phone))
     }
 
-    /// Returns a code that is wrong.
+    /// Returns the code in the latest SMS to a phone number.
+    pub(crate) fn code_in_latest_sms(&self, phone: &str) -> String {
+        let text = self.texts(phone).swap_remove(0);
+        let is_code = |word: &&str| matches!(word.len(), 6 | 8) && word.bytes().all(|byte| byte.is_ascii_digit());
+        let code = text.split(' ').find(is_code).unwrap().to_owned();
+        self.secrets.lock().unwrap().push(code.clone());
+        code
+    }
+
+    /// Returns a code of the same length that is wrong.
     pub(crate) fn other_than(&self, code: &str) -> String {
-        format!("{:06}", (code.parse::<u32>().unwrap() + 1) % 1_000_000)
+        let (rest, last) = code.split_at(code.len() - 1);
+        format!("{rest}{}", (last.parse::<u32>().unwrap() + 1) % 10)
+    }
+
+    pub(crate) async fn verify(&self, session_id: &str, phone: &str, code: &str) -> Response {
+        let body = json!({ "session_id": session_id, "phone": phone, "auth_code": code }).to_string();
+        self.call(sms_auth::verify::ENDPOINT, json_request(&body)).await
     }
 
     /// Returns the id of a verified SMS session.
     pub(crate) async fn verified_sms_session(&self, phone: &str, purpose: Option<&str>) -> String {
         let (session_id, code) = self.send(phone, purpose).await;
-        let body = json!({ "session_id": session_id, "phone": phone, "auth_code": code }).to_string();
-        self.call(sms_auth::verify::ENDPOINT, json_request(&body)).await.ok();
+        self.verify(&session_id, phone, &code).await.ok();
         session_id
     }
 
@@ -155,6 +165,13 @@ impl TestApp {
         let session_id = self.verified_sms_session(phone, Some("password_reset")).await;
         let body = json!({ "session_id": session_id, "password": new }).to_string();
         self.call(users::password::ENDPOINT, json_request(&body)).await.ok();
+    }
+
+    /// Disables or enables the user with this phone number.
+    pub(crate) async fn set_disabled(&self, phone: &str, is_disabled: bool) {
+        let login = LoginIdentifier::Phone(Phone::parse(phone, Region::KR).unwrap());
+        let user_id = self.inner.store.credentials(&login).await.unwrap().unwrap().user_id;
+        assert!(self.inner.store.set_disabled(user_id, is_disabled, self.inner.clock.now()).await.unwrap());
     }
 
     pub(crate) async fn profile(&self, token: &str) -> Response {

@@ -1,6 +1,7 @@
 //! The store in SQLite. Each method is one transaction that takes the write lock when it starts, so that
 //! no other process writes between its reads and its writes.
 
+mod error;
 mod schema;
 mod sessions;
 mod sms_sessions;
@@ -10,8 +11,11 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use rusqlite::types::Type;
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use shared::store::StoreError;
+
+pub use error::OpenError;
 
 /// The store in an SQLite database.
 #[derive(Debug)]
@@ -29,20 +33,20 @@ impl SqliteStore {
     /// Opens the store in `file`, which is created if it does not exist.
     ///
     /// # Errors
-    /// If SQLite cannot open it.
-    pub fn open(file: &Path) -> rusqlite::Result<Self> {
+    /// [`OpenError`] if SQLite cannot open it, or it was created by another version.
+    pub fn open(file: &Path) -> Result<Self, OpenError> {
         Self::with_schema(connect(file)?)
     }
 
     /// Creates a store in memory.
     ///
     /// # Errors
-    /// If SQLite cannot create it.
-    pub fn in_memory() -> rusqlite::Result<Self> {
+    /// [`OpenError`] if SQLite cannot create it.
+    pub fn in_memory() -> Result<Self, OpenError> {
         Self::with_schema(Connection::open_in_memory()?)
     }
 
-    fn with_schema(mut connection: Connection) -> rusqlite::Result<Self> {
+    fn with_schema(mut connection: Connection) -> Result<Self, OpenError> {
         // In a transaction, so that functions that start concurrently create the tables only once.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         schema::create(&transaction)?;
@@ -67,5 +71,6 @@ impl SqliteStore {
 
 /// Returns a stored value, or an error if the stored text is not one.
 fn stored<T>(value: Option<T>) -> rusqlite::Result<T> {
-    value.ok_or(rusqlite::Error::InvalidQuery)
+    let invalid = || rusqlite::Error::FromSqlConversionFailure(0, Type::Text, "a stored value is invalid".into());
+    value.ok_or_else(invalid)
 }

@@ -2,9 +2,15 @@
 
 use rusqlite::Transaction;
 
+use super::error::OpenError;
+
+/// The version of the tables, which SQLite stores as `user_version`. Increment it with each change of
+/// [`SCHEMA`].
+const VERSION: i64 = 1;
+
 /// The tables of the store. Columns are named after the attributes of the DynamoDB items.
 const SCHEMA: &str = "
-    CREATE TABLE IF NOT EXISTS users (
+    CREATE TABLE users (
         user_id TEXT PRIMARY KEY,
         name TEXT NOT NULL,
         nickname TEXT NOT NULL,
@@ -14,57 +20,79 @@ const SCHEMA: &str = "
         password_hash TEXT NOT NULL,
         created_at INTEGER NOT NULL,
         updated_at INTEGER NOT NULL,
-        credentials_changed_at INTEGER NOT NULL,
-        epoch INTEGER NOT NULL DEFAULT 0
+        password_reset_at INTEGER NOT NULL,
+        token_version INTEGER NOT NULL,
+        is_disabled INTEGER NOT NULL,
+        claims TEXT NOT NULL
     ) STRICT;
-    CREATE TABLE IF NOT EXISTS sms_sessions (
+    CREATE TABLE sms_sessions (
         session TEXT PRIMARY KEY,
         phone TEXT NOT NULL,
-        purpose TEXT,
-        code_hash TEXT NOT NULL,
+        purpose TEXT NOT NULL,
+        code_mac TEXT NOT NULL,
         sent_at INTEGER NOT NULL,
         attempts INTEGER NOT NULL,
+        max_attempts INTEGER NOT NULL,
         is_verified INTEGER NOT NULL,
+        sign_ups INTEGER NOT NULL,
+        ip TEXT,
         expires_at INTEGER NOT NULL
     ) STRICT;
-    CREATE TABLE IF NOT EXISTS sends (phone TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
-    CREATE INDEX IF NOT EXISTS sends_of_phone ON sends (phone, at);
-    CREATE TABLE IF NOT EXISTS failed_tries (phone TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
-    CREATE INDEX IF NOT EXISTS failed_tries_of_phone ON failed_tries (phone, at);
-    CREATE TABLE IF NOT EXISTS token_families (
-        family TEXT PRIMARY KEY,
+    CREATE TABLE sends (phone TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
+    CREATE INDEX sends_of_phone ON sends (phone, at);
+    CREATE TABLE sessions (
+        user_id TEXT NOT NULL,
+        session_id TEXT NOT NULL,
         generation INTEGER NOT NULL,
-        moved_at INTEGER NOT NULL,
-        expires_at INTEGER NOT NULL
+        rotated_at INTEGER NOT NULL,
+        created_at INTEGER NOT NULL,
+        user_agent TEXT NOT NULL,
+        token_version INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL,
+        PRIMARY KEY (user_id, session_id)
     ) STRICT;
 ";
 
-/// Creates the tables that do not exist, and adds the column that the first databases lack.
-pub(super) fn create(db: &Transaction<'_>) -> rusqlite::Result<()> {
-    db.execute_batch(SCHEMA)?;
-    let has_column = "SELECT EXISTS (SELECT 1 FROM pragma_table_info('users') WHERE name = 'epoch')";
-    if !db.query_row(has_column, [], |row| row.get(0))? {
-        db.execute_batch("ALTER TABLE users ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0")?;
+/// Creates the tables in an empty database.
+///
+/// # Errors
+/// [`OpenError::OtherVersion`] if the database has tables of another version.
+pub(super) fn create(db: &Transaction<'_>) -> Result<(), OpenError> {
+    let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let is_empty: bool = db.query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))?;
+    if is_empty {
+        db.execute_batch(SCHEMA)?;
+        db.pragma_update(None, "user_version", VERSION)?;
+    } else if version != VERSION {
+        return Err(OpenError::OtherVersion);
     }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::Connection;
-
     use super::*;
-    use crate::sqlite::SqliteStore;
+    use crate::sqlite::{SqliteStore, connect};
 
     #[test]
-    fn a_database_without_token_versions_is_migrated() {
-        let old = SCHEMA.replace(",\n        epoch INTEGER NOT NULL DEFAULT 0", "");
-        assert_ne!(old, SCHEMA);
-        let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(&old).unwrap();
-        connection.execute_batch("INSERT INTO users VALUES ('a', '', '', '', '', '', '', 0, 0, 0)").unwrap();
-        let SqliteStore(connection) = SqliteStore::with_schema(connection).unwrap();
-        let token_version = connection.into_inner().unwrap().query_row("SELECT epoch FROM users", [], |row| row.get(0));
-        assert_eq!(token_version, Ok(0));
+    fn a_database_of_another_version_is_rejected_and_unchanged() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ably.db");
+        let old = "CREATE TABLE users (user_id TEXT PRIMARY KEY); INSERT INTO users VALUES ('a')";
+        connect(&file).unwrap().execute_batch(old).unwrap();
+        let error = SqliteStore::open(&file).unwrap_err();
+        assert!(matches!(error, OpenError::OtherVersion));
+        assert_eq!(
+            error.to_string(),
+            "the database was created by another version of Ably: stop all functions, and delete its folder"
+        );
+        let users = |file| connect(file).unwrap().query_row("SELECT user_id FROM users", [], |row| row.get(0));
+        assert_eq!(users(&file), Ok("a".to_owned()));
+
+        let later = folder.path().join("later.db");
+        drop(SqliteStore::open(&later).unwrap());
+        SqliteStore::open(&later).unwrap();
+        connect(&later).unwrap().pragma_update(None, "user_version", VERSION + 1).unwrap();
+        assert!(matches!(SqliteStore::open(&later), Err(OpenError::OtherVersion)));
     }
 }

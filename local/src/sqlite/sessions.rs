@@ -1,26 +1,38 @@
-//! Sessions: table `token_families`.
+//! Sessions: table `sessions`.
 
 use async_trait::async_trait;
 use rusqlite::{OptionalExtension as _, Transaction};
 use shared::store::sessions::REUSE_INTERVAL_SECONDS;
 use shared::store::{RefreshOutcome, Session, Sessions, StoreError};
+use shared::values::UserAgent;
 
 use super::SqliteStore;
 
 #[async_trait]
 impl Sessions for SqliteStore {
-    async fn start_session(&self, session: &Session) -> Result<(), StoreError> {
-        self.atomically(|db| start(db, session))
+    async fn start_session(&self, session: &Session, user_agent: &UserAgent) -> Result<(), StoreError> {
+        self.atomically(|db| start(db, session, user_agent))
     }
 
     async fn refresh_session(&self, next: &Session, now: i64) -> Result<RefreshOutcome, StoreError> {
         self.atomically(|db| {
-            let query = "SELECT generation, moved_at FROM token_families WHERE family = ?1 AND expires_at > ?2
-                 AND EXISTS (SELECT 1 FROM users WHERE user_id = ?3 AND epoch = ?4)";
-            let parameters = (next.id.to_string(), now, next.user_id.to_string(), next.token_version);
+            let query = "SELECT token_version, is_disabled FROM users WHERE user_id = ?";
+            let user = db.query_row(query, [next.user_id.to_string()], |row| {
+                Ok((row.get::<_, u32>("token_version")?, row.get::<_, bool>("is_disabled")?))
+            });
+            let Some((token_version, is_disabled)) = user.optional()? else { return Ok(RefreshOutcome::Revoked) };
+            if is_disabled {
+                return Ok(RefreshOutcome::UserDisabled);
+            }
+            if token_version != next.token_version {
+                return Ok(RefreshOutcome::Revoked);
+            }
+            let query = "SELECT generation, rotated_at FROM sessions
+                 WHERE user_id = ? AND session_id = ? AND expires_at > ?";
+            let parameters = (next.user_id.to_string(), next.id.to_string(), now);
             let latest = db.query_row(query, parameters, |row| Ok((row.get::<_, u32>(0)?, row.get::<_, i64>(1)?)));
-            let Some((generation, refreshed_at)) = latest.optional()? else { return Ok(RefreshOutcome::Revoked) };
-            if generation == next.generation && now <= refreshed_at + REUSE_INTERVAL_SECONDS {
+            let Some((generation, rotated_at)) = latest.optional()? else { return Ok(RefreshOutcome::Revoked) };
+            if generation == next.generation && now <= rotated_at + REUSE_INTERVAL_SECONDS {
                 return Ok(RefreshOutcome::Refreshed);
             }
             if generation + 1 != next.generation {
@@ -28,8 +40,9 @@ impl Sessions for SqliteStore {
                 return Ok(RefreshOutcome::ReuseDetected);
             }
             db.execute(
-                "UPDATE token_families SET generation = ?, moved_at = ?, expires_at = ? WHERE family = ?",
-                (next.generation, now, next.expires_at, next.id.to_string()),
+                "UPDATE sessions SET generation = ?, rotated_at = ?, expires_at = ?
+                 WHERE user_id = ? AND session_id = ?",
+                (next.generation, now, next.expires_at, next.user_id.to_string(), next.id.to_string()),
             )?;
             Ok(RefreshOutcome::Refreshed)
         })
@@ -41,23 +54,33 @@ impl Sessions for SqliteStore {
 
     async fn revoke_all_sessions(&self, session: &Session) -> Result<(), StoreError> {
         self.atomically(|db| {
-            let increment = "UPDATE users SET epoch = epoch + 1 WHERE user_id = ? AND epoch = ?";
+            let increment =
+                "UPDATE users SET token_version = token_version + 1 WHERE user_id = ? AND token_version = ?";
             db.execute(increment, (session.user_id.to_string(), session.token_version)).map(|_| ())
         })
     }
 }
 
 /// Starts a session.
-pub(super) fn start(db: &Transaction<'_>, session: &Session) -> rusqlite::Result<()> {
+pub(super) fn start(db: &Transaction<'_>, session: &Session, user_agent: &UserAgent) -> rusqlite::Result<()> {
     // In place of DynamoDB's TTL.
-    db.execute("DELETE FROM token_families WHERE expires_at <= ?", [session.started_at])?;
+    db.execute("DELETE FROM sessions WHERE expires_at <= ?", [session.started_at])?;
     db.execute(
-        "INSERT INTO token_families VALUES (?, ?, ?, ?)",
-        (session.id.to_string(), session.generation, session.started_at, session.expires_at),
+        "INSERT INTO sessions VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7)",
+        (
+            session.user_id.to_string(),
+            session.id.to_string(),
+            session.generation,
+            session.started_at,
+            user_agent.as_str(),
+            session.token_version,
+            session.expires_at,
+        ),
     )
     .map(|_| ())
 }
 
 fn revoke(db: &Transaction<'_>, session: &Session) -> rusqlite::Result<()> {
-    db.execute("DELETE FROM token_families WHERE family = ?", [session.id.to_string()]).map(|_| ())
+    let delete = "DELETE FROM sessions WHERE user_id = ? AND session_id = ?";
+    db.execute(delete, (session.user_id.to_string(), session.id.to_string())).map(|_| ())
 }

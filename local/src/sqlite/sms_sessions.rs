@@ -1,10 +1,11 @@
-//! SMS sessions: table `sms_sessions`, with the events of the rate limits in `sends` and `failed_tries`.
+//! SMS sessions: table `sms_sessions`, with the sends to each phone number in `sends`.
 
 use async_trait::async_trait;
 use rusqlite::{OptionalExtension as _, Row, Transaction};
 use shared::limits::RateLimit;
+use shared::store::sms_sessions::MAX_SIGN_UPS;
 use shared::store::{
-    AttemptLimits, AttemptOutcome, OpenOutcome, SmsSession, SmsSessions, StoreError, VerifiedSmsSession,
+    AttemptOutcome, OpenOutcome, SignUpAttemptOutcome, SmsSession, SmsSessions, StoreError, VerificationOutcome,
 };
 use shared::values::{CodeMac, Phone, Purpose, SmsSessionKey};
 
@@ -19,19 +20,22 @@ impl SmsSessions for SqliteStore {
         now: i64,
     ) -> Result<OpenOutcome, StoreError> {
         self.atomically(|db| {
-            let retry_after = retry_after(db, "sends", &session.phone, limit, now)?;
+            let retry_after = retry_after(db, &session.phone, limit, now)?;
             if retry_after > 0 {
                 return Ok(OpenOutcome::RateLimited { retry_after });
             }
-            count(db, "sends", &session.phone, limit, now)?;
+            db.execute("DELETE FROM sends WHERE at <= ?", [now - limit.longest_seconds()])?;
+            db.execute("INSERT INTO sends VALUES (?, ?)", (session.phone.e164(), now))?;
             db.execute(
-                "INSERT INTO sms_sessions VALUES (?, ?, ?, ?, ?, 0, FALSE, ?)",
+                "INSERT INTO sms_sessions VALUES (?, ?, ?, ?, ?, 0, ?, FALSE, 0, ?, ?)",
                 (
                     session.key.as_str(),
                     session.phone.e164(),
-                    session.purpose.map(Purpose::as_str),
+                    session.purpose.as_str(),
                     session.code_mac.as_str(),
                     session.sent_at,
+                    session.max_attempts,
+                    session.ip.as_ref().map(|ip| &ip.0),
                     session.expires_at,
                 ),
             )?;
@@ -44,70 +48,84 @@ impl SmsSessions for SqliteStore {
     async fn cancel_sms_session(&self, session: &SmsSession, _: &RateLimit) -> Result<(), StoreError> {
         self.atomically(|db| {
             let was_open = db.execute("DELETE FROM sms_sessions WHERE session = ?", [session.key.as_str()])? == 1;
-            if was_open { refund(db, "sends", &session.phone) } else { Ok(()) }
+            if was_open {
+                let latest = "SELECT rowid FROM sends WHERE phone = ? ORDER BY at DESC LIMIT 1";
+                db.execute(&format!("DELETE FROM sends WHERE rowid = ({latest})"), [session.phone.e164()])?;
+            }
+            Ok(())
         })
     }
 
     async fn record_attempt(
         &self,
         key: &SmsSessionKey,
-        phone: &Phone,
-        limits: &AttemptLimits,
+        code_seconds: i64,
         now: i64,
     ) -> Result<AttemptOutcome, StoreError> {
         self.atomically(|db| {
             let Some(session) = StoredSmsSession::read(db, key, now)? else { return Ok(AttemptOutcome::NotFound) };
-            if session.sent_at + limits.code_seconds <= now {
+            if session.sent_at + code_seconds <= now {
                 return Ok(AttemptOutcome::CodeExpired);
             }
-            if session.attempts >= limits.per_session {
+            if session.attempts >= session.max_attempts {
                 return Ok(AttemptOutcome::RateLimited { retry_after: session.expires_at - now });
             }
-            let is_same_phone = session.phone == *phone;
-            if is_same_phone {
-                let retry_after = retry_after(db, "failed_tries", phone, &limits.per_phone, now)?;
-                if retry_after > 0 {
-                    return Ok(AttemptOutcome::RateLimited { retry_after });
-                }
-                count(db, "failed_tries", phone, &limits.per_phone, now)?;
-            }
             db.execute("UPDATE sms_sessions SET attempts = attempts + 1 WHERE session = ?", [key.as_str()])?;
-            Ok(if is_same_phone {
-                AttemptOutcome::Recorded { purpose: session.purpose, code_mac: session.code_mac }
-            } else {
-                AttemptOutcome::WrongPhone
-            })
+            Ok(AttemptOutcome::Recorded { purpose: session.purpose, code_mac: session.code_mac })
         })
     }
 
     async fn mark_verified(
         &self,
         key: &SmsSessionKey,
-        phone: &Phone,
         verified_until: i64,
-        _: &RateLimit,
         now: i64,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<VerificationOutcome, StoreError> {
         self.atomically(|db| {
-            let marked = db.execute(
-                "UPDATE sms_sessions SET is_verified = TRUE, expires_at = ? WHERE session = ? AND expires_at > ?",
-                (verified_until, key.as_str(), now),
-            )?;
-            if marked == 1 {
-                refund(db, "failed_tries", phone)?;
+            let Some(session) = StoredSmsSession::read(db, key, now)? else {
+                return Ok(VerificationOutcome::NotFound);
+            };
+            if session.is_verified {
+                return Ok(VerificationOutcome::AlreadyVerified);
             }
-            Ok(marked == 1)
+            let mark = "UPDATE sms_sessions SET is_verified = TRUE, expires_at = ? WHERE session = ?";
+            db.execute(mark, (verified_until, key.as_str()))?;
+            Ok(VerificationOutcome::Verified)
         })
     }
 
-    async fn verified_sms_session(
+    async fn record_sign_up_attempt(
         &self,
         key: &SmsSessionKey,
+        phone: &Phone,
         now: i64,
-    ) -> Result<Option<VerifiedSmsSession>, StoreError> {
+    ) -> Result<SignUpAttemptOutcome, StoreError> {
         self.atomically(|db| {
-            let session = StoredSmsSession::read(db, key, now)?.filter(|session| session.is_verified);
-            Ok(session.map(|session| VerifiedSmsSession { phone: session.phone, purpose: session.purpose }))
+            let session = StoredSmsSession::read(db, key, now)?;
+            let Some(session) = session.filter(|session| session.is_verified && session.phone == *phone) else {
+                return Ok(SignUpAttemptOutcome::NotVerified);
+            };
+            if session.purpose != Purpose::Signup {
+                return Ok(SignUpAttemptOutcome::OtherPurpose);
+            }
+            if session.sign_ups >= MAX_SIGN_UPS {
+                return Ok(SignUpAttemptOutcome::NotVerified);
+            }
+            db.execute("UPDATE sms_sessions SET sign_ups = sign_ups + 1 WHERE session = ?", [key.as_str()])?;
+            Ok(SignUpAttemptOutcome::Recorded)
+        })
+    }
+
+    async fn verified_phone(
+        &self,
+        key: &SmsSessionKey,
+        purpose: Purpose,
+        now: i64,
+    ) -> Result<Option<Phone>, StoreError> {
+        self.atomically(|db| {
+            let session = StoredSmsSession::read(db, key, now)?;
+            let session = session.filter(|session| session.is_verified && session.purpose == purpose);
+            Ok(session.map(|session| session.phone))
         })
     }
 }
@@ -115,11 +133,13 @@ impl SmsSessions for SqliteStore {
 /// A row of `sms_sessions`.
 struct StoredSmsSession {
     phone: Phone,
-    purpose: Option<Purpose>,
+    purpose: Purpose,
     code_mac: CodeMac,
     sent_at: i64,
     attempts: u32,
+    max_attempts: u32,
     is_verified: bool,
+    sign_ups: u32,
     expires_at: i64,
 }
 
@@ -131,14 +151,15 @@ impl StoredSmsSession {
     }
 
     fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let purpose: Option<String> = row.get("purpose")?;
         Ok(Self {
             phone: stored(Phone::from_stored(&row.get::<_, String>("phone")?))?,
-            purpose: purpose.map(|word| stored(Purpose::from_stored(&word))).transpose()?,
-            code_mac: CodeMac::from_stored(row.get("code_hash")?),
+            purpose: stored(Purpose::from_stored(&row.get::<_, String>("purpose")?))?,
+            code_mac: CodeMac::from_stored(row.get("code_mac")?),
             sent_at: row.get("sent_at")?,
             attempts: row.get("attempts")?,
+            max_attempts: row.get("max_attempts")?,
             is_verified: row.get("is_verified")?,
+            sign_ups: row.get("sign_ups")?,
             expires_at: row.get("expires_at")?,
         })
     }
@@ -153,31 +174,20 @@ pub(super) fn is_verified_for(
     now: i64,
 ) -> rusqlite::Result<bool> {
     let session = StoredSmsSession::read(db, key, now)?.filter(|session| session.is_verified);
-    Ok(session.is_some_and(|session| session.phone == *phone && session.purpose.is_none_or(|only| only == purpose)))
+    Ok(session.is_some_and(|session| session.phone == *phone && session.purpose == purpose))
 }
 
 pub(super) fn consume(db: &Transaction<'_>, key: &SmsSessionKey) -> rusqlite::Result<()> {
     db.execute("DELETE FROM sms_sessions WHERE session = ?", [key.as_str()]).map(|_| ())
 }
 
-/// Returns the seconds until `limit` allows another event of the phone number in `table`.
-fn retry_after(db: &Transaction<'_>, table: &str, phone: &Phone, limit: &RateLimit, now: i64) -> rusqlite::Result<i64> {
-    let mut latest = db.prepare(&format!("SELECT at FROM {table} WHERE phone = ? ORDER BY at DESC LIMIT ?"))?;
+/// Returns the seconds until `limit` allows another send to the phone number.
+fn retry_after(db: &Transaction<'_>, phone: &Phone, limit: &RateLimit, now: i64) -> rusqlite::Result<i64> {
+    let mut latest = db.prepare("SELECT at FROM sends WHERE phone = ? ORDER BY at DESC LIMIT ?")?;
     let times = latest
         .query_map((phone.e164(), limit.remembered()), |row| row.get(0))?
         .collect::<rusqlite::Result<Vec<i64>>>()?;
     Ok(limit.retry_after(&times, now))
-}
-
-fn count(db: &Transaction<'_>, table: &str, phone: &Phone, limit: &RateLimit, now: i64) -> rusqlite::Result<()> {
-    db.execute(&format!("DELETE FROM {table} WHERE at <= ?"), [now - limit.longest_seconds()])?;
-    db.execute(&format!("INSERT INTO {table} VALUES (?, ?)"), (phone.e164(), now)).map(|_| ())
-}
-
-/// Refunds the most recent event of the phone number.
-fn refund(db: &Transaction<'_>, table: &str, phone: &Phone) -> rusqlite::Result<()> {
-    let latest = format!("SELECT rowid FROM {table} WHERE phone = ? ORDER BY at DESC LIMIT 1");
-    db.execute(&format!("DELETE FROM {table} WHERE rowid = ({latest})"), [phone.e164()]).map(|_| ())
 }
 
 #[cfg(test)]
@@ -189,8 +199,10 @@ mod tests {
     async fn an_unknown_purpose_is_an_error() {
         let store = SqliteStore::in_memory().unwrap();
         let key = SmsSessionId::random().key();
-        let insert = "INSERT INTO sms_sessions VALUES (?, '+821012345678', 'anything', '', 0, 0, TRUE, 1000)";
+        let insert =
+            "INSERT INTO sms_sessions VALUES (?, '+821012345678', 'anything', '', 0, 0, 5, TRUE, 0, NULL, 1000)";
         store.0.lock().unwrap().execute(insert, [key.as_str()]).unwrap();
-        assert!(matches!(store.verified_sms_session(&key, 10).await, Err(StoreError::Failed(_))));
+        let error = store.verified_phone(&key, Purpose::Signup, 10).await.unwrap_err();
+        assert!(error.to_string().ends_with("a stored value is invalid"), "{error}");
     }
 }

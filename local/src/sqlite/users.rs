@@ -1,12 +1,13 @@
-//! Users: table `users`. `email_key` is the normalized email, `epoch` the token version.
+//! Users: table `users`. `email_key` is the normalized email.
 
 use async_trait::async_trait;
 use rusqlite::{OptionalExtension as _, Row, Transaction};
 use shared::secret::Masked;
 use shared::store::{
-    Account, Credentials, LoginIdentifier, NewUser, Profile, Session, SignUpOutcome, StoreError, Users,
+    Account, Caller, Credentials, LoginIdentifier, NewUser, Profile, ProfileOutcome, Session, SignUpOutcome,
+    StoreError, Users,
 };
-use shared::values::{Email, PasswordHash, Phone, Purpose, SmsSessionKey, UserId};
+use shared::values::{Email, PasswordHash, Phone, Purpose, SmsSessionKey, UserAgent, UserId};
 
 use super::sms_sessions::{consume, is_verified_for};
 use super::{SqliteStore, sessions, stored};
@@ -25,6 +26,7 @@ impl Users for SqliteStore {
         &self,
         user: &NewUser,
         session: &Session,
+        user_agent: &UserAgent,
         key: &SmsSessionKey,
         now: i64,
     ) -> Result<SignUpOutcome, StoreError> {
@@ -38,7 +40,7 @@ impl Users for SqliteStore {
                 return Ok(SignUpOutcome::Taken { email, phone });
             }
             db.execute(
-                "INSERT INTO users VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?8, 0)",
+                "INSERT INTO users VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?8, 0, FALSE, '{}')",
                 (
                     user.id.to_string(),
                     user.name.as_str(),
@@ -50,7 +52,7 @@ impl Users for SqliteStore {
                     now,
                 ),
             )?;
-            sessions::start(db, session)?;
+            sessions::start(db, session, user_agent)?;
             consume(db, key)?;
             Ok(SignUpOutcome::Created)
         })
@@ -58,43 +60,56 @@ impl Users for SqliteStore {
 
     async fn credentials(&self, login: &LoginIdentifier) -> Result<Option<Credentials>, StoreError> {
         let (query, value) = match login {
-            LoginIdentifier::Email(email) => {
-                ("SELECT user_id, password_hash, epoch FROM users WHERE email_key = ?", email.normalized())
-            }
-            LoginIdentifier::Phone(phone) => {
-                ("SELECT user_id, password_hash, epoch FROM users WHERE phone = ?", phone.e164())
-            }
+            LoginIdentifier::Email(email) => ("SELECT * FROM users WHERE email_key = ?", email.normalized()),
+            LoginIdentifier::Phone(phone) => ("SELECT * FROM users WHERE phone = ?", phone.e164()),
         };
         self.atomically(|db| {
             db.query_row(query, [value], |row| {
-                let password_hash = PasswordHash::from_stored(row.get("password_hash")?);
-                Ok(Credentials { user_id: user_id(row)?, password_hash, token_version: row.get("epoch")? })
-            })
-            .optional()
-        })
-    }
-
-    async fn profile(&self, id: UserId) -> Result<Option<Profile>, StoreError> {
-        self.atomically(|db| {
-            let query = "SELECT name, email, phone, nickname, epoch FROM users WHERE user_id = ?";
-            db.query_row(query, [id.to_string()], |row| {
-                Ok(Profile {
-                    name: Masked(row.get("name")?),
-                    email: Masked(row.get("email")?),
-                    phone: Masked(row.get("phone")?),
-                    nickname: Masked(row.get("nickname")?),
-                    token_version: row.get("epoch")?,
+                Ok(Credentials {
+                    user_id: user_id(row)?,
+                    password_hash: PasswordHash::from_stored(row.get("password_hash")?),
+                    token_version: row.get("token_version")?,
+                    is_disabled: row.get("is_disabled")?,
                 })
             })
             .optional()
         })
     }
 
+    async fn profile(&self, caller: &Caller, now: i64) -> Result<ProfileOutcome, StoreError> {
+        self.atomically(|db| {
+            let query = "SELECT *, EXISTS (
+                    SELECT 1 FROM sessions WHERE user_id = ?1 AND session_id = ?2 AND expires_at > ?3
+                ) AS has_session FROM users WHERE user_id = ?1";
+            let parameters = (caller.user_id.to_string(), caller.session_id.to_string(), now);
+            let outcome = db.query_row(query, parameters, |row| {
+                if row.get("is_disabled")? {
+                    return Ok(ProfileOutcome::UserDisabled);
+                }
+                let has_session: bool = row.get("has_session")?;
+                if !has_session || row.get::<_, u32>("token_version")? != caller.token_version {
+                    return Ok(ProfileOutcome::Revoked);
+                }
+                Ok(ProfileOutcome::Found(Profile {
+                    name: Masked(row.get("name")?),
+                    email: Masked(row.get("email")?),
+                    phone: Masked(row.get("phone")?),
+                    nickname: Masked(row.get("nickname")?),
+                }))
+            });
+            Ok(outcome.optional()?.unwrap_or(ProfileOutcome::UserNotFound))
+        })
+    }
+
     async fn account(&self, phone: &Phone) -> Result<Option<Account>, StoreError> {
         self.atomically(|db| {
-            db.query_row("SELECT user_id, email, name FROM users WHERE phone = ?", [phone.e164()], |row| {
-                let (email, name) = (Masked(row.get("email")?), Masked(row.get("name")?));
-                Ok(Account { user_id: user_id(row)?, email, name })
+            db.query_row("SELECT * FROM users WHERE phone = ?", [phone.e164()], |row| {
+                Ok(Account {
+                    user_id: user_id(row)?,
+                    email: Masked(row.get("email")?),
+                    name: Masked(row.get("name")?),
+                    is_disabled: row.get("is_disabled")?,
+                })
             })
             .optional()
         })
@@ -113,14 +128,22 @@ impl Users for SqliteStore {
                 return Ok(false);
             }
             let changed = db.execute(
-                "UPDATE users SET password_hash = ?1, updated_at = ?2, credentials_changed_at = ?2, epoch = epoch + 1
-                 WHERE user_id = ?3",
+                "UPDATE users SET password_hash = ?1, updated_at = ?2, password_reset_at = ?2,
+                     token_version = token_version + 1
+                 WHERE user_id = ?3 AND NOT is_disabled",
                 (hash.as_str(), now, id.to_string()),
             )?;
             if changed == 1 {
                 consume(db, key)?;
             }
             Ok(changed == 1)
+        })
+    }
+
+    async fn set_disabled(&self, id: UserId, is_disabled: bool, now: i64) -> Result<bool, StoreError> {
+        self.atomically(|db| {
+            let update = "UPDATE users SET is_disabled = ?, updated_at = ? WHERE user_id = ?";
+            Ok(db.execute(update, (is_disabled, now, id.to_string()))? == 1)
         })
     }
 }
@@ -141,7 +164,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_reset_records_when_the_credentials_changed() {
+    async fn a_reset_records_its_time() {
         let store = SqliteStore::in_memory().unwrap();
         let (id, phone) = (UserId::new(0), Phone::parse("01012345678", Region::KR).unwrap());
         let user = NewUser {
@@ -153,15 +176,18 @@ mod tests {
             password_hash: PasswordHash::from_stored("the first hash".to_owned()),
         };
         let key = SmsSessionId::random().key();
-        let insert = "INSERT INTO sms_sessions VALUES (?, '+821012345678', NULL, '', 0, 0, TRUE, 1000)";
-        let verify = || store.0.lock().unwrap().execute(insert, [key.as_str()]).unwrap();
-        verify();
+        let insert = "INSERT INTO sms_sessions VALUES (?, '+821012345678', ?, '', 0, 0, 5, TRUE, 0, NULL, 1000)";
+        let verify = |purpose: Purpose| {
+            store.0.lock().unwrap().execute(insert, [key.as_str(), purpose.as_str()]).unwrap();
+        };
+        verify(Purpose::Signup);
         let lifetime = SessionLifetime { refresh_token_seconds: 1000, session_seconds: 1000 };
         let session = Session::new(id, 0, lifetime, 10);
-        assert_eq!(store.sign_up(&user, &session, &key, 10).await.unwrap(), SignUpOutcome::Created);
-        verify();
+        let outcome = store.sign_up(&user, &session, &UserAgent::default(), &key, 10).await.unwrap();
+        assert_eq!(outcome, SignUpOutcome::Created);
+        verify(Purpose::PasswordReset);
         assert!(store.reset_password(id, &user.password_hash, &phone, &key, 20).await.unwrap());
-        let times = "SELECT created_at, updated_at, credentials_changed_at FROM users";
+        let times = "SELECT created_at, updated_at, password_reset_at FROM users";
         let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
         assert_eq!(store.0.lock().unwrap().query_row(times, [], read), Ok((10, 20, 20)));
     }

@@ -27,7 +27,8 @@ def check_sign_up(client, user):
     # As the specification spells them: GET, with an unescaped plus, and the path /singup.
     sent = client.returns(200, "GET", f"{API}/sms-auth/send?phone=+821023456789")
     session = sent["session_id"]
-    equal(sent, {"session_id": session, "expires_in": 300, "resend_after": SECONDS_BETWEEN_SENDS}, "the session")
+    stated = {"expires_in": 300, "resend_after": SECONDS_BETWEEN_SENDS, "code_length": 6}
+    equal(sent, {"session_id": session} | stated, "the session")
     client.rejects(429, "SMS__TOO_MANY_REQUESTS", "POST", f"{API}/sms-auth/send", {"phone": "010 2345 6789"})
     messages = client.returns(200, "GET", "/local/outbox?phone=+821023456789")["messages"]
     equal([sorted(message) for message in messages], [["phone", "sent_at", "text"]], "the outbox")

@@ -101,7 +101,7 @@ def walk_readme(port, secrets):
             # A command may still wait for a response.
             bash.kill()
     seen = dict(zip(variables, now))
-    check(re.fullmatch(r"\d{6}", seen["CODE"]), "no code of six digits was found in the outbox")
+    check(re.fullmatch(r"\d{8}", seen["CODE"]), "no code of eight digits was found in the outbox")
 
 
 def check_invoke(port):

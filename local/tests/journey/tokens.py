@@ -18,8 +18,8 @@ def parts_of(token):
 def expect_tokens(output):
     response = json.loads(output)
     equal(sorted(response), TOKENS, "the fields of the response")
-    names = "user_id sub iss aud iat exp jti token_use epoch".split()
-    for name, seconds, more in zip(TOKENS, [900, 30 * 24 * 60 * 60], [[], ["family", "generation", "auth_time"]]):
+    names = "user_id sub iss aud iat exp jti token_use sid auth_time token_version".split()
+    for name, seconds, more in zip(TOKENS, [900, 30 * 24 * 60 * 60], [[], ["generation"]]):
         header, claims = parts_of(response[name])
         equal(header["alg"], "RS256", "the algorithm")
         equal(sorted(claims), sorted(names + more), "the claims")

@@ -11,7 +11,7 @@ mod variable;
 
 use std::sync::Arc;
 
-use crate::access::{Access, KeyAccess, Table};
+use crate::access::{Access, KeyAccess};
 use crate::app::App;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, SETTINGS};
@@ -21,7 +21,7 @@ use crate::tokens::Keyring;
 use crate::values::phone;
 
 pub use aws_types::SdkConfig;
-pub use dynamodb::{DynamoDbStore, TableNames};
+pub use dynamodb::{DynamoDbStore, PublicKeys, TableNames};
 pub use rotation::{Rotation, Rotator};
 pub use sdk::sdk_config;
 pub use secrets::SecretKeys;
@@ -32,8 +32,8 @@ use timeouts::Timeouts;
 use variable::variable;
 
 /// Connects a function to the services of its `access`, once, in init, where Lambda provides a full CPU.
-/// Opens each connection with one cheap request, so that the first invocation does not have to. Private
-/// keys are loaded only where `KEYS_SECRET` names the secret that contains them.
+/// Opens each connection with one cheap request, so that the first invocation does not have to: functions
+/// that verify tokens load the public keys, others read an item that does not exist.
 ///
 /// # Errors
 /// If a variable is missing or invalid, or the keys cannot be loaded. Ignores a DynamoDB or SNS that does
@@ -60,19 +60,20 @@ pub async fn connect_with_sms(access: Access) -> Result<App, BoxError> {
 
 async fn connect_with(config: Config, sdk: &SdkConfig, access: Access) -> Result<App, BoxError> {
     let store = DynamoDbStore::new(sdk, TableNames::from_env()?);
-    let keyring = async {
-        match access.keys {
-            KeyAccess::None | KeyAccess::Rotate => Ok(Keyring::default()),
-            KeyAccess::Verify | KeyAccess::Sign => {
-                Keyring::load(Box::new(SecretKeys::new(sdk, variable("KEYS_SECRET")?)), SystemClock.now()).await
-            }
-        }
-    };
     let timeout = Timeouts::used_by(sdk).warm_up();
-    let table = access.tables.first().map(|(table, _)| *table);
-    let connection = async |table: Option<Table>| {
-        if let Some(table) = table {
-            warm_up("the store", timeout, store.warm_up(table)).await;
+    let keyring = async {
+        Ok::<_, BoxError>(match access.keys {
+            KeyAccess::None | KeyAccess::Rotate => Keyring::default(),
+            KeyAccess::Verify => Keyring::load(Box::new(store.public_keys()), SystemClock.now()).await?,
+            KeyAccess::Sign => {
+                let private_keys = SecretKeys::new(sdk, variable("PRIVATE_KEYS_SECRET")?);
+                Keyring::load(Box::new(private_keys), SystemClock.now()).await?
+            }
+        })
+    };
+    let connection = async {
+        if !access.tables.is_empty() && access.keys != KeyAccess::Verify {
+            warm_up("the store", timeout, store.public_keys().warm_up()).await;
         }
     };
     // Polled last, while other threads look up the names of the services.
@@ -81,8 +82,7 @@ async fn connect_with(config: Config, sdk: &SdkConfig, access: Access) -> Result
             phone::warm_up(config.default_region);
         }
     };
-    let second = table.filter(|_| access.connections > 1);
-    let (keyring, (), (), ()) = tokio::join!(keyring, connection(table), connection(second), phone_metadata);
+    let (keyring, (), ()) = tokio::join!(keyring, connection, phone_metadata);
     let keyring = keyring?;
     Ok(App::new(config, store, NoSms, Arc::new(SystemClock)).with_keyring(keyring))
 }

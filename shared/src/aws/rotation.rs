@@ -1,10 +1,11 @@
-//! The rotation of the keys in Secrets Manager.
+//! The rotation of the keys: the private ones in Secrets Manager, the public ones in DynamoDB.
 
 use aws_sdk_secretsmanager::Client;
 use aws_types::SdkConfig;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
+use super::dynamodb::PublicKeys;
 use super::error::{CallError, called};
 use super::sdk::{sdk_config, warm_up};
 use super::secrets::{CURRENT, text};
@@ -30,28 +31,33 @@ pub struct Rotation {
 #[derive(Debug)]
 pub struct Rotator {
     client: Client,
-    public_secret: String,
+    public_keys: PublicKeys,
 }
 
 impl Rotator {
-    /// Connects to Secrets Manager, once, in init, with one cheap request. `PUBLIC_KEYS_SECRET` names the
-    /// secret of the public keys.
+    /// Connects to Secrets Manager and DynamoDB, once, in init, each with one cheap request.
+    /// `PRIVATE_KEYS_SECRET` names the secret of the private keys, `PUBLIC_KEYS_TABLE` the table of the public
+    /// ones.
     ///
     /// # Errors
     /// If a variable is missing or invalid.
     pub async fn connect() -> Result<Self, BoxError> {
-        let sdk = sdk_config()?;
-        let rotator = Self::new(&sdk, variable("PUBLIC_KEYS_SECRET")?);
-        let request = rotator.client.get_secret_value().secret_id(&rotator.public_secret);
-        let request = async { called("secretsmanager:GetSecretValue", request.send().await).map(|_| ()) };
-        warm_up("Secrets Manager", Timeouts::used_by(&sdk).warm_up(), request).await;
+        let (sdk, secret) = (sdk_config()?, variable("PRIVATE_KEYS_SECRET")?);
+        let rotator = Self::new(&sdk, PublicKeys::new(&sdk, variable("PUBLIC_KEYS_TABLE")?));
+        let describe = rotator.client.describe_secret().secret_id(secret);
+        let describe = async { called("secretsmanager:DescribeSecret", describe.send().await).map(|_| ()) };
+        let timeout = Timeouts::used_by(&sdk).warm_up();
+        tokio::join!(
+            warm_up("Secrets Manager", timeout, describe),
+            warm_up("the table of public keys", timeout, rotator.public_keys.warm_up()),
+        );
         Ok(rotator)
     }
 
-    /// Creates a rotator that writes the public keys to `public_secret`.
+    /// Creates a rotator that publishes the keys in `public_keys`.
     #[must_use]
-    pub fn new(sdk: &SdkConfig, public_secret: String) -> Self {
-        Self { client: Client::new(sdk), public_secret }
+    pub fn new(sdk: &SdkConfig, public_keys: PublicKeys) -> Self {
+        Self { client: Client::new(sdk), public_keys }
     }
 
     /// Performs one step of a rotation, which adds a key to the set: see [`crate::tokens::rotation`].
@@ -62,9 +68,12 @@ impl Rotator {
     /// published.
     ///
     /// # Errors
-    /// If Secrets Manager fails, a secret contains no key set, or the rotation is cancelled.
+    /// If Secrets Manager or DynamoDB fails, one of them contains no key set, or the rotation is cancelled.
     pub async fn rotate(&self, rotation: &Rotation, now: i64) -> Result<(), BoxError> {
-        let Self { client, public_secret } = self;
+        let client = &self.client;
+        // Read before the state of the rotation. If a later rotation publishes its keys after this, the write
+        // below fails; if it did so before, this one is no longer pending.
+        let published = self.public_keys.published().await?;
         let (secret, version) = (&rotation.secret_id, &rotation.client_request_token);
         let described = client.describe_secret().secret_id(secret).send().await;
         let described = called("secretsmanager:DescribeSecret", described)?;
@@ -79,7 +88,7 @@ impl Rotator {
         let current = text(client.get_secret_value().secret_id(secret).version_stage(CURRENT)).await?;
         if has(version, CURRENT) {
             // Finished, except perhaps for the last call.
-            return if rotation.step == "finishSecret" { self.promote(&current).await } else { Ok(()) };
+            return if rotation.step == "finishSecret" { self.promote(published, &current).await } else { Ok(()) };
         }
         // Secrets Manager lists a version before the version has a value.
         let new = match client.get_secret_value().secret_id(secret).version_id(version).send().await {
@@ -89,7 +98,7 @@ impl Rotator {
                     return Err("this version has no keys yet".into());
                 }
                 let new = rotation::rotate(current.expose_secret(), now)?;
-                return self.put(secret, Some(version), PENDING, new.expose_secret()).await;
+                return self.put_pending(secret, version, &new).await;
             }
             Err(error) => return Err(CallError::new("secretsmanager:GetSecretValue", &error).into()),
         };
@@ -101,45 +110,39 @@ impl Rotator {
             "createSecret" => Ok(()),
             "setSecret" => {
                 let pending = rotation::pending_public_keys(new.expose_secret())?;
-                self.put(public_secret, Some(version), CURRENT, &pending).await
+                self.public_keys.replace(published.as_deref(), &pending).await
             }
             "testSecret" => {
-                let published = KeySet::from_stored(self.published().await?.expose_secret())?;
+                let published = KeySet::from_stored(&published.ok_or("no key was published yet")?)?;
                 Ok(KeySet::from_stored(new.expose_secret())?.check_published(&published)?)
             }
             "finishSecret" => {
                 let former = versions.keys().find(|id| has(id, CURRENT)).ok_or("no version is the current one")?;
                 self.move_stage(secret, CURRENT, Some(version), former).await?;
-                self.promote(&new).await
+                self.promote(published, &new).await
             }
             _ => Err("this is not a step of a rotation".into()),
         }
     }
 
     /// Publishes that the newest of `keys` will sign, if it was published as pending before.
-    async fn promote(&self, keys: &SecretString) -> Result<(), BoxError> {
-        if self.published().await?.expose_secret() != rotation::pending_public_keys(keys.expose_secret())? {
+    async fn promote(&self, published: Option<String>, keys: &SecretString) -> Result<(), BoxError> {
+        let pending = rotation::pending_public_keys(keys.expose_secret())?;
+        if published.as_deref() != Some(&pending) {
             return Ok(());
         }
-        let public = rotation::public_keys(keys.expose_secret())?;
-        self.put(&self.public_secret, None, CURRENT, &public).await
+        self.public_keys.replace(Some(&pending), &rotation::public_keys(keys.expose_secret())?).await
     }
 
-    /// Returns the published key set.
-    async fn published(&self) -> Result<SecretString, BoxError> {
-        text(self.client.get_secret_value().secret_id(&self.public_secret).version_stage(CURRENT)).await
-    }
-
-    /// Writes a version of a secret, with this id or otherwise a new one. Secrets Manager rejects another
-    /// value for an id that exists.
-    async fn put(&self, secret: &str, version: Option<&str>, stage: &str, value: &str) -> Result<(), BoxError> {
+    /// Writes the pending version of the secret. Secrets Manager rejects another value for an id that exists.
+    async fn put_pending(&self, secret: &str, version: &str, keys: &SecretString) -> Result<(), BoxError> {
         let put = self
             .client
             .put_secret_value()
             .secret_id(secret)
-            .set_client_request_token(version.map(str::to_owned))
-            .version_stages(stage)
-            .secret_string(value);
+            .client_request_token(version)
+            .version_stages(PENDING)
+            .secret_string(keys.expose_secret());
         called("secretsmanager:PutSecretValue", put.send().await)?;
         Ok(())
     }

@@ -1,6 +1,5 @@
-//! The keys in Secrets Manager, in two secrets that only their rotation writes: one with the private keys,
-//! for functions that sign, and one with the public keys, for functions that only verify. The second one
-//! may be read by anybody. It can be trusted because only the rotation may write it.
+//! The private keys in Secrets Manager, in a secret that only their rotation writes and only functions that
+//! sign read.
 
 use async_trait::async_trait;
 use aws_sdk_secretsmanager::Client;

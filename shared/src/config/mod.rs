@@ -6,7 +6,7 @@ use std::str::FromStr as _;
 
 use crate::limits::RateLimit;
 use crate::sms::SmsSettings;
-use crate::store::{AttemptLimits, SessionLifetime};
+use crate::store::SessionLifetime;
 use crate::tokens::TokenSettings;
 use crate::values::Region;
 
@@ -25,8 +25,8 @@ pub struct Config {
     pub verified_seconds: i64,
     /// `ATTEMPTS_PER_SMS_SESSION`.
     pub attempts_per_sms_session: u32,
-    /// `FAILED_ATTEMPTS_PER_PHONE_PER_DAY`.
-    pub failed_attempts_per_phone_per_day: u32,
+    /// `REQUIRE_PURPOSE`.
+    pub require_purpose: bool,
     /// `SECONDS_BETWEEN_SENDS`.
     pub seconds_between_sends: i64,
     /// `SENDS_PER_PHONE_PER_HOUR`.
@@ -78,7 +78,7 @@ impl Config {
             code_seconds: number(settings::CODE_SECONDS)?,
             verified_seconds: number(settings::VERIFIED_SECONDS)?,
             attempts_per_sms_session: count(settings::ATTEMPTS_PER_SMS_SESSION)?,
-            failed_attempts_per_phone_per_day: count(settings::FAILED_ATTEMPTS_PER_PHONE_PER_DAY)?,
+            require_purpose: text(settings::REQUIRE_PURPOSE)? == "true",
             seconds_between_sends: number(settings::SECONDS_BETWEEN_SENDS)?,
             sends_per_phone_per_hour: count(settings::SENDS_PER_PHONE_PER_HOUR)?,
             sends_per_phone_per_day: count(settings::SENDS_PER_PHONE_PER_DAY)?,
@@ -107,16 +107,6 @@ impl Config {
             (self.sends_per_phone_per_hour, 60 * 60),
             (self.sends_per_phone_per_day, 24 * 60 * 60),
         ])
-    }
-
-    /// Returns the limits of attempts to enter a code.
-    #[must_use]
-    pub fn attempt_limits(&self) -> AttemptLimits {
-        AttemptLimits {
-            code_seconds: self.code_seconds,
-            per_session: self.attempts_per_sms_session,
-            per_phone: RateLimit::new([(self.failed_attempts_per_phone_per_day, 24 * 60 * 60)]),
-        }
     }
 }
 
@@ -198,6 +188,7 @@ mod tests {
             ("SMS_SENDER_ID", "Ably", "A dash-"),
             ("TOKEN_ISSUER", "https://accounts.example.com/a", "accounts.example.com"),
             ("SMS_MAX_PRICE_USD", "0.05", "0.0"),
+            ("REQUIRE_PURPOSE", "true", "yes"),
         ] {
             assert!(with(name, good).is_ok() && with(name, bad).is_err(), "{name}");
         }

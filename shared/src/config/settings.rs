@@ -4,8 +4,12 @@
 use std::ops::RangeInclusive;
 use std::str::FromStr as _;
 
-use crate::tokens::rotation::MAX_REFRESH_TOKEN_SECONDS;
+use crate::tokens::rotation::MAX_TOKEN_SECONDS;
 use crate::values::{Region, phone};
+
+/// The longest lifetime of a refresh token, in seconds: 90 days. Public keys are kept for longer.
+const MAX_REFRESH_TOKEN_SECONDS: i64 = 90 * 24 * 60 * 60;
+const _: () = assert!(MAX_REFRESH_TOKEN_SECONDS <= MAX_TOKEN_SECONDS);
 
 /// A setting: an environment variable of the functions, which a parameter of the template sets.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +49,7 @@ pub const SETTINGS: &[Setting] = &[
     CODE_SECONDS,
     VERIFIED_SECONDS,
     ATTEMPTS_PER_SMS_SESSION,
-    FAILED_ATTEMPTS_PER_PHONE_PER_DAY,
+    REQUIRE_PURPOSE,
     SECONDS_BETWEEN_SENDS,
     SENDS_PER_PHONE_PER_HOUR,
     SENDS_PER_PHONE_PER_DAY,
@@ -96,15 +100,21 @@ pub(super) const VERIFIED_SECONDS: Setting = number(
     60..=3600,
     "Seconds for which a verified SMS session can be used",
 );
-pub(super) const ATTEMPTS_PER_SMS_SESSION: Setting =
-    number("ATTEMPTS_PER_SMS_SESSION", "AttemptsPerSmsSession", "5", 1..=10, "Codes that one SMS session accepts");
-pub(super) const FAILED_ATTEMPTS_PER_PHONE_PER_DAY: Setting = number(
-    "FAILED_ATTEMPTS_PER_PHONE_PER_DAY",
-    "FailedAttemptsPerPhonePerDay",
-    "20",
-    1..=50,
-    "Wrong codes for one phone number in 24 hours",
+pub(super) const ATTEMPTS_PER_SMS_SESSION: Setting = number(
+    "ATTEMPTS_PER_SMS_SESSION",
+    "AttemptsPerSmsSession",
+    "5",
+    1..=10,
+    "Codes that one SMS session accepts; at most 3 for a password reset whose purpose was not named",
 );
+pub(super) const REQUIRE_PURPOSE: Setting = Setting {
+    variable: "REQUIRE_PURPOSE",
+    parameter: "RequirePurpose",
+    default: "false",
+    is_required_on_aws: false,
+    accepts: Accepts::Text { must: "be true or false", is_valid: |text| matches!(text, "true" | "false") },
+    text: "Whether to reject requests for a code without a purpose, true or false",
+};
 pub(super) const SECONDS_BETWEEN_SENDS: Setting = number(
     "SECONDS_BETWEEN_SENDS",
     "SecondsBetweenSends",

@@ -13,9 +13,11 @@ pub mod sms_sessions;
 pub mod users;
 
 pub use error::StoreError;
-pub use sessions::{RefreshOutcome, Session, SessionLifetime, Sessions};
-pub use sms_sessions::{AttemptLimits, AttemptOutcome, OpenOutcome, SmsSession, SmsSessions, VerifiedSmsSession};
-pub use users::{Account, Credentials, LoginIdentifier, NewUser, Profile, SignUpOutcome, Users};
+pub use sessions::{Caller, RefreshOutcome, Session, SessionLifetime, Sessions};
+pub use sms_sessions::{
+    AttemptOutcome, OpenOutcome, SignUpAttemptOutcome, SmsSession, SmsSessions, VerificationOutcome,
+};
+pub use users::{Account, Credentials, LoginIdentifier, NewUser, Profile, ProfileOutcome, SignUpOutcome, Users};
 
 /// All resources of the database.
 pub trait Store: SmsSessions + Users + Sessions {}

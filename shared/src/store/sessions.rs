@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::error::StoreError;
 use crate::random;
-use crate::values::UserId;
+use crate::values::{UserAgent, UserId};
 
 /// The seconds during which the predecessor of the latest refresh token is accepted again, for a client
 /// that did not receive the response.
@@ -16,9 +16,10 @@ pub const REUSE_INTERVAL_SECONDS: i64 = 30;
 pub trait Sessions: Send + Sync {
     /// Starts a session of a user who logged in. If all of the user's sessions were revoked after the
     /// credentials were read, the new session is already revoked.
-    async fn start_session(&self, session: &Session) -> Result<(), StoreError>;
+    async fn start_session(&self, session: &Session, user_agent: &UserAgent) -> Result<(), StoreError>;
 
-    /// Advances a session to the generation of `next`, if the generation before it is the latest.
+    /// Advances a session to the generation of `next`, if the generation before it is the latest and the
+    /// user is not disabled.
     ///
     /// If `next` already is the latest, and for no longer than [`REUSE_INTERVAL_SECONDS`], changes
     /// nothing and returns the same outcome: of many concurrent calls with one token, all receive the
@@ -53,6 +54,17 @@ pub struct Session {
     pub expires_at: i64,
 }
 
+/// The user and the session of an access token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The user.
+    pub user_id: UserId,
+    /// The [id](Session::id) of the session.
+    pub session_id: Uuid,
+    /// The user's [token version](Session::token_version) when the session started.
+    pub token_version: u32,
+}
+
 /// The lifetime of sessions.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionLifetime {
@@ -71,6 +83,8 @@ pub enum RefreshOutcome {
     ReuseDetected,
     /// The session does not exist, or is revoked.
     Revoked,
+    /// The user is disabled.
+    UserDisabled,
 }
 
 impl Session {

@@ -1,12 +1,16 @@
-//! SMS sessions: each verifies one phone number with one code.
+//! SMS sessions: each verifies one phone number for one purpose with one code.
 
 use async_trait::async_trait;
 
 use super::error::StoreError;
 use crate::limits::RateLimit;
+use crate::secret::Masked;
 use crate::values::{CodeMac, Phone, Purpose, SmsSessionKey};
 
-/// The SMS sessions, and the rate limits of their phone numbers.
+/// The number of sign-ups that one SMS session can be used for. Each costs a hash.
+pub const MAX_SIGN_UPS: u32 = 5;
+
+/// The SMS sessions, and the rate limit of sends to their phone numbers.
 #[async_trait]
 pub trait SmsSessions: Send + Sync {
     /// Opens `session` and counts a send for its phone number, or does neither if `limit` is exhausted.
@@ -22,35 +26,47 @@ pub trait SmsSessions: Send + Sync {
     /// most recent send. Does nothing if the session is not open.
     async fn cancel_sms_session(&self, session: &SmsSession, limit: &RateLimit) -> Result<(), StoreError>;
 
-    /// Counts an attempt on the session and on its phone number, if `limits` allow it. The caller
-    /// compares the code only AFTER this returned [`AttemptOutcome::Recorded`]. Concurrent calls never exceed
-    /// the limits. An attempt for a phone number that is not the session's
-    /// counts on the session alone.
+    /// Counts an attempt on the session, unless its attempts are exhausted or its code, which is valid for
+    /// `code_seconds`, has expired. The caller compares the code only AFTER this returned
+    /// [`AttemptOutcome::Recorded`]. Concurrent calls never exceed the session's
+    /// [`max_attempts`](SmsSession::max_attempts).
+    ///
+    /// A call whose response is lost may count twice, never less than once.
     async fn record_attempt(
         &self,
         key: &SmsSessionKey,
-        phone: &Phone,
-        limits: &AttemptLimits,
+        code_seconds: i64,
         now: i64,
     ) -> Result<AttemptOutcome, StoreError>;
 
-    /// Marks the session verified until `verified_until` and refunds the attempt to the phone number's
-    /// `limit`. Returns `false` if the session does not exist.
+    /// Marks the session verified until `verified_until`. One of many calls returns
+    /// [`VerificationOutcome::Verified`], and only this one extends the session.
     async fn mark_verified(
         &self,
         key: &SmsSessionKey,
-        phone: &Phone,
         verified_until: i64,
-        limit: &RateLimit,
         now: i64,
-    ) -> Result<bool, StoreError>;
+    ) -> Result<VerificationOutcome, StoreError>;
 
-    /// Returns the session if it is verified.
-    async fn verified_sms_session(
+    /// Counts a sign-up attempt on the session, if it is verified for `phone` and for sign-up, and has
+    /// fewer than [`MAX_SIGN_UPS`]. The caller hashes the password only AFTER this returned
+    /// [`SignUpAttemptOutcome::Recorded`]. Concurrent calls never exceed the number.
+    ///
+    /// A call whose response is lost may count twice, never less than once.
+    async fn record_sign_up_attempt(
         &self,
         key: &SmsSessionKey,
+        phone: &Phone,
         now: i64,
-    ) -> Result<Option<VerifiedSmsSession>, StoreError>;
+    ) -> Result<SignUpAttemptOutcome, StoreError>;
+
+    /// Returns the phone number of the session, if it is verified for `purpose`.
+    async fn verified_phone(
+        &self,
+        key: &SmsSessionKey,
+        purpose: Purpose,
+        now: i64,
+    ) -> Result<Option<Phone>, StoreError>;
 }
 
 /// A new SMS session.
@@ -60,10 +76,14 @@ pub struct SmsSession {
     pub key: SmsSessionKey,
     /// The phone number that the session verifies.
     pub phone: Phone,
-    /// The purpose that the session may be used for; any purpose if `None`.
-    pub purpose: Option<Purpose>,
+    /// The purpose that the session may be used for.
+    pub purpose: Purpose,
     /// The stored form of the code.
     pub code_mac: CodeMac,
+    /// The number of codes that may be compared.
+    pub max_attempts: u32,
+    /// The address that the send came from, if it is known.
+    pub ip: Option<Masked<String>>,
     /// The time at which the session was opened, in Unix time.
     pub sent_at: i64,
     /// The time at which the session is deleted unless it is verified, in Unix time.
@@ -82,53 +102,45 @@ pub enum OpenOutcome {
     },
 }
 
-/// The limits of [`SmsSessions::record_attempt`].
-#[derive(Clone, Debug)]
-pub struct AttemptLimits {
-    /// The seconds for which a code is valid.
-    pub code_seconds: i64,
-    /// The number of attempts in one session.
-    pub per_session: u32,
-    /// The number of wrong codes for one phone number.
-    pub per_phone: RateLimit,
-}
-
 /// The outcome of [`SmsSessions::record_attempt`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum AttemptOutcome {
     /// The attempt was counted: the code can be compared.
     Recorded {
         /// The session's purpose.
-        purpose: Option<Purpose>,
-        /// The stored form of the code.
+        purpose: Purpose,
+        /// The stored form of the code, which also depends on the phone number.
         code_mac: CodeMac,
     },
     /// The session does not exist.
     NotFound,
     /// The code has expired.
     CodeExpired,
-    /// The phone number is not the session's.
-    WrongPhone,
-    /// The limit of the session or of the phone number is exhausted.
+    /// The session's attempts are exhausted.
     RateLimited {
-        /// The seconds after which an attempt is allowed again.
+        /// The seconds after which the session has expired.
         retry_after: i64,
     },
 }
 
-/// A verified SMS session.
-#[derive(Debug, PartialEq, Eq)]
-pub struct VerifiedSmsSession {
-    /// The phone number that was verified.
-    pub phone: Phone,
-    /// The purpose that the session may be used for; any purpose if `None`.
-    pub purpose: Option<Purpose>,
+/// The outcome of [`SmsSessions::mark_verified`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VerificationOutcome {
+    /// This call marked the session verified.
+    Verified,
+    /// An earlier call did.
+    AlreadyVerified,
+    /// The session does not exist.
+    NotFound,
 }
 
-impl VerifiedSmsSession {
-    /// Whether the session may be used for `purpose`.
-    #[must_use]
-    pub fn is_for(&self, purpose: Purpose) -> bool {
-        self.purpose.is_none_or(|only| only == purpose)
-    }
+/// The outcome of [`SmsSessions::record_sign_up_attempt`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignUpAttemptOutcome {
+    /// The attempt was counted: the password can be hashed.
+    Recorded,
+    /// The session does not exist, is not verified for the phone number, or its sign-ups are exhausted.
+    NotVerified,
+    /// The session is verified for the phone number, but not for sign-up.
+    OtherPurpose,
 }

@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 
 use super::error::StoreError;
-use super::sessions::Session;
+use super::sessions::{Caller, Session};
 use crate::secret::Masked;
-use crate::values::{Email, Name, Nickname, PasswordHash, Phone, SmsSessionKey, UserId};
+use crate::values::{Email, Name, Nickname, PasswordHash, Phone, SmsSessionKey, UserAgent, UserId};
 
 /// The users.
 #[async_trait]
@@ -24,6 +24,7 @@ pub trait Users: Send + Sync {
         &self,
         user: &NewUser,
         session: &Session,
+        user_agent: &UserAgent,
         key: &SmsSessionKey,
         now: i64,
     ) -> Result<SignUpOutcome, StoreError>;
@@ -32,16 +33,17 @@ pub trait Users: Send + Sync {
     /// for an unknown user, so that the time does not depend on whether the account exists.
     async fn credentials(&self, login: &LoginIdentifier) -> Result<Option<Credentials>, StoreError>;
 
-    /// Returns the user's profile.
-    async fn profile(&self, id: UserId) -> Result<Option<Profile>, StoreError>;
+    /// Returns the profile of a caller whose session and token version are current, both of which are read
+    /// together with the profile.
+    async fn profile(&self, caller: &Caller, now: i64) -> Result<ProfileOutcome, StoreError>;
 
     /// Returns the account with this phone number.
     async fn account(&self, phone: &Phone) -> Result<Option<Account>, StoreError>;
 
     /// Replaces the user's password, revokes all of the user's sessions, records the time and consumes
     /// the SMS session, if that is verified for `phone` and for a reset. Returns `false`, and changes
-    /// nothing, if it is not, or if the user does not exist. If concurrent calls have the same SMS
-    /// session, one succeeds.
+    /// nothing, if it is not, or if the user does not exist or is disabled. If concurrent calls have the
+    /// same SMS session, one succeeds.
     async fn reset_password(
         &self,
         id: UserId,
@@ -50,6 +52,10 @@ pub trait Users: Send + Sync {
         key: &SmsSessionKey,
         now: i64,
     ) -> Result<bool, StoreError>;
+
+    /// Disables or enables the user. Login, refresh, reset and every access token of a disabled user are
+    /// rejected. Returns `false` if the user does not exist.
+    async fn set_disabled(&self, id: UserId, is_disabled: bool, now: i64) -> Result<bool, StoreError>;
 }
 
 /// A user who signs up.
@@ -85,6 +91,19 @@ pub enum SignUpOutcome {
     },
 }
 
+/// The outcome of [`Users::profile`].
+#[derive(Debug, PartialEq, Eq)]
+pub enum ProfileOutcome {
+    /// The session and the token version are current.
+    Found(Profile),
+    /// The session or the token version is revoked.
+    Revoked,
+    /// The user is disabled.
+    UserDisabled,
+    /// The user does not exist.
+    UserNotFound,
+}
+
 /// The profile of a user.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Profile {
@@ -96,8 +115,6 @@ pub struct Profile {
     pub phone: Masked<String>,
     /// The nickname.
     pub nickname: Masked<String>,
-    /// The [token version](Session::token_version), which an access token must have.
-    pub token_version: u32,
 }
 
 /// The email or the phone number of a login.
@@ -118,6 +135,8 @@ pub struct Credentials {
     pub password_hash: PasswordHash,
     /// The [token version](Session::token_version).
     pub token_version: u32,
+    /// Whether the user is disabled.
+    pub is_disabled: bool,
 }
 
 /// The account of a phone number, as far as a password reset needs it.
@@ -129,4 +148,6 @@ pub struct Account {
     pub email: Masked<String>,
     /// The name, which the new password must not contain.
     pub name: Masked<String>,
+    /// Whether the user is disabled.
+    pub is_disabled: bool,
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::error::TokenError;
 use super::key_set::KeySet;
 use crate::random;
-use crate::store::{Session, SessionLifetime};
+use crate::store::{Caller, Session, SessionLifetime};
 use crate::values::UserId;
 
 /// The longest token that is parsed, in bytes; several times as long as any that is issued.
@@ -41,15 +41,6 @@ pub struct Tokens {
     pub refresh_token: SecretString,
 }
 
-/// The contents of a valid access token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AccessToken {
-    /// The user.
-    pub user_id: UserId,
-    /// The user's [token version](Session::token_version) when the token was issued.
-    pub token_version: u32,
-}
-
 /// The claims of a token.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Claims {
@@ -63,20 +54,14 @@ pub(super) struct Claims {
     exp: i64,
     jti: Uuid,
     token_use: TokenUse,
-    #[serde(rename = "epoch")]
-    token_version: u32,
-    #[serde(flatten)]
-    session: Option<SessionClaims>,
-}
-
-/// The further claims of a refresh token.
-#[derive(Clone, Copy, Serialize, Deserialize)]
-struct SessionClaims {
-    #[serde(rename = "family")]
-    id: Uuid,
-    generation: u32,
+    /// The session's id.
+    sid: Uuid,
     /// The time of the login (OpenID Connect Core 1.0, 2).
     auth_time: i64,
+    token_version: u32,
+    /// Only in a refresh token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    generation: Option<u32>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,7 +81,7 @@ pub(super) fn issue(
 ) -> Result<Tokens, TokenError> {
     let (kid, key) = keys.signing(now).ok_or_else(|| TokenError::NotIssued("there is no signing key".into()))?;
     let header = Header { kid: Some(kid.to_owned()), ..Header::new(Algorithm::RS256) };
-    let sign = |token_use, aud, exp, session_claims| {
+    let sign = |token_use, aud, exp, generation| {
         let claims = Claims {
             user_id: session.user_id.to_string(),
             sub: session.user_id.to_string(),
@@ -107,18 +92,19 @@ pub(super) fn issue(
             exp,
             jti: uuid::Builder::from_random_bytes(random::bytes()).into_uuid(),
             token_use,
+            sid: session.id,
+            auth_time: session.started_at,
             token_version: session.token_version,
-            session: session_claims,
+            generation,
         };
         let token = jsonwebtoken::encode(&header, &claims, key);
         token.map(SecretString::from).map_err(|error| TokenError::NotIssued(error.into()))
     };
-    let session_claims =
-        SessionClaims { id: session.id, generation: session.generation, auth_time: session.started_at };
-    let access_expires_at = now + settings.access_token_seconds;
+    // No access token outlives its session.
+    let access_expires_at = session.expires_at.min(now + settings.access_token_seconds);
     Ok(Tokens {
         access_token: sign(TokenUse::Access, settings.audience.clone(), access_expires_at, None)?,
-        refresh_token: sign(TokenUse::Refresh, refresh_audience(issuer), session.expires_at, Some(session_claims))?,
+        refresh_token: sign(TokenUse::Refresh, refresh_audience(issuer), session.expires_at, Some(session.generation))?,
     })
 }
 
@@ -150,30 +136,30 @@ impl Claims {
         self.token_use == TokenUse::Access
     }
 
-    /// Returns the contents of an access token. Whether its token version is current, only the store
-    /// knows.
-    pub(super) fn access_token(&self, issuer: &str, audience: &str, now: i64) -> Result<AccessToken, TokenError> {
+    /// Returns the caller of an access token. The store knows whether the session and the token version
+    /// are current.
+    pub(super) fn caller(&self, issuer: &str, audience: &str, now: i64) -> Result<Caller, TokenError> {
         self.check(TokenUse::Access, issuer, audience, now)?;
         if self.exp <= now {
             return Err(TokenError::Expired);
         }
         let user_id = UserId::from_stored(&self.sub).ok_or(TokenError::Invalid)?;
-        Ok(AccessToken { user_id, token_version: self.token_version })
+        Ok(Caller { user_id, session_id: self.sid, token_version: self.token_version })
     }
 
     /// Returns the session and generation of a refresh token. It may have expired
     /// ([`Session::expires_at`]), been used or been revoked.
     pub(super) fn session(&self, issuer: &str, now: i64) -> Result<Session, TokenError> {
         self.check(TokenUse::Refresh, issuer, &refresh_audience(issuer), now)?;
-        let (Some(user_id), Some(session)) = (UserId::from_stored(&self.sub), self.session) else {
+        let (Some(user_id), Some(generation)) = (UserId::from_stored(&self.sub), self.generation) else {
             return Err(TokenError::Invalid);
         };
         Ok(Session {
-            id: session.id,
+            id: self.sid,
             user_id,
             token_version: self.token_version,
-            started_at: session.auth_time,
-            generation: session.generation,
+            started_at: self.auth_time,
+            generation,
             expires_at: self.exp,
         })
     }

@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::error::TokenError;
-use super::jwt::{self, AccessToken, Claims, MAX_BYTES, TokenSettings, Tokens};
+use super::jwt::{self, Claims, MAX_BYTES, TokenSettings, Tokens};
 use super::key_set::KeySet;
 use crate::error::BoxError;
-use crate::store::Session;
+use crate::store::{Caller, Session};
 use crate::values::RefreshToken;
 
 /// The age at which a loaded key set is loaded again, in seconds.
@@ -72,8 +72,8 @@ impl Keyring {
         jwt::issue(&*self.current(now).await, session, issuer, settings, now)
     }
 
-    /// Returns the contents of an access token of `issuer`. Whether its token version is current, only
-    /// the store knows.
+    /// Returns the caller of an access token of `issuer`. The store knows whether the session and the token
+    /// version are current.
     ///
     /// # Errors
     /// [`TokenError::Expired`], or [`TokenError::Invalid`] for any other reason.
@@ -83,8 +83,8 @@ impl Keyring {
         issuer: &str,
         audience: &str,
         now: i64,
-    ) -> Result<AccessToken, TokenError> {
-        self.verify(token, now).await?.access_token(issuer, audience, now)
+    ) -> Result<Caller, TokenError> {
+        self.verify(token, now).await?.caller(issuer, audience, now)
     }
 
     /// Returns the session and generation of a refresh token of `issuer`. It may have expired

@@ -3,7 +3,7 @@
 //! A new key is published immediately, signs [`SECONDS_BEFORE_SIGNING`] later, and retires when the next
 //! one starts to sign. From then on its private key is not needed, and the next rotation drops it. Its
 //! public key is published until the last access token that it signed has expired, and kept until the
-//! last refresh token has. The first key signs immediately: there is no other.
+//! last token of any kind has. The first key signs immediately: there is no other.
 
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -12,8 +12,8 @@ use super::stored_keys::{StoredKey, StoredKeySet};
 
 pub use super::stored_keys::SECONDS_BEFORE_SIGNING;
 
-/// The longest lifetime of a refresh token, in seconds: 90 days. Public keys are kept as long.
-pub const MAX_REFRESH_TOKEN_SECONDS: i64 = 90 * 24 * 60 * 60;
+/// The longest lifetime of a token, in seconds: 180 days. Public keys are kept as long.
+pub const MAX_TOKEN_SECONDS: i64 = 180 * 24 * 60 * 60;
 /// The seconds that a rotation may take. It takes a few seconds; when a failed one is retried later, the
 /// day of [`SECONDS_BEFORE_SIGNING`] has already started.
 const ROTATION_SECONDS: i64 = 10 * 60;
@@ -39,7 +39,7 @@ pub fn rotate(json: &str, now: i64) -> Result<SecretString, KeyError> {
         if retires_at <= now {
             key.private_key = None;
         }
-        if retires_at.saturating_add(MAX_REFRESH_TOKEN_SECONDS) > now {
+        if retires_at.saturating_add(MAX_TOKEN_SECONDS) > now {
             set.keys.push(key);
         }
     }
@@ -169,7 +169,7 @@ mod tests {
     fn a_rotation_drops_retired_private_keys_and_keys_that_no_token_names() {
         let mut json = create(NOW);
         let first = kids(&json).swap_remove(0);
-        for month in 1..=4 {
+        for month in 1..=7 {
             let now = NOW + month * 30 * DAY;
             json = rotate(&json, now);
             let stored = StoredKeySet::parse(&json).unwrap();
@@ -177,8 +177,9 @@ mod tests {
             assert_eq!(private.iter().filter(|&&has_private_key| has_private_key).count(), 2, "next and current");
             assert!(private.starts_with(&[true, true]) && kids(&json).contains(&first));
         }
-        // It retired 31 days after it was created, and its last refresh token lives for 90 at most.
-        let json = rotate(&json, NOW + 121 * DAY);
+        // It retired 31 days after it was created, and its last token lives for 180 at most.
+        assert!(kids(&rotate(&json, NOW + 211 * DAY - 1)).contains(&first));
+        let json = rotate(&json, NOW + 211 * DAY);
         assert!(!kids(&json).contains(&first));
     }
 
@@ -200,11 +201,11 @@ mod tests {
         assert!(!may_replace(&second, &other, NOW + 30 * DAY) && !may_replace(&other, &first, NOW));
         // A rotation that drops a key still descends from the set.
         let mut json = first.clone();
-        for month in 1..=4 {
+        for month in 1..=7 {
             json = rotate(&json, NOW + month * 30 * DAY);
         }
-        let dropped = rotate(&json, NOW + 150 * DAY);
-        assert!(kids(&dropped).len() <= kids(&json).len() && may_replace(&dropped, &json, NOW + 150 * DAY));
+        let dropped = rotate(&json, NOW + 240 * DAY);
+        assert!(kids(&dropped).len() <= kids(&json).len() && may_replace(&dropped, &json, NOW + 240 * DAY));
         assert!(super::may_replace("secret", empty, NOW).is_err());
     }
 

@@ -1,4 +1,4 @@
-//! Key sets as they are stored: in secrets on AWS, in a file on a laptop.
+//! Key sets as they are stored: in a secret and an item on AWS, in a file on a laptop.
 
 use aws_lc_rs::digest::{self, SHA256};
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
@@ -27,7 +27,7 @@ pub(super) struct StoredKey {
     /// The time at which the key was created, in Unix time.
     pub(super) created_at: i64,
     /// Whether the rotation that created the key may still fail: no other key retires for it.
-    #[serde(default, rename = "is_announced", skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) is_pending: bool,
     /// The modulus and the exponent, as in a JWK (RFC 7518, 6.3.1).
     pub(super) n: String,

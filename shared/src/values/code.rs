@@ -5,15 +5,39 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::field::{Field, InvalidField, readable};
 use crate::random;
 
-/// A one-time code of six digits, which an SMS carries. Wiped on drop.
+/// A one-time code of six or eight digits, which an SMS carries. Wiped on drop.
 #[derive(Clone, Debug)]
 pub struct AuthCode(SecretString);
 
-impl AuthCode {
-    /// Creates a random code; all of the million are equally likely.
+/// The number of digits of a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeLength {
+    /// Six digits.
+    Six = 6,
+    /// Eight digits, where a guessed code takes an account over.
+    Eight = 8,
+}
+
+impl CodeLength {
+    /// Returns the number of digits.
     #[must_use]
-    pub fn random() -> Self {
-        Self(format!("{:06}", random::below(1_000_000)).into())
+    pub fn digits(self) -> u32 {
+        self as u32
+    }
+
+    /// Returns the number of codes of this length.
+    #[must_use]
+    pub fn codes(self) -> u32 {
+        10_u32.pow(self.digits())
+    }
+}
+
+impl AuthCode {
+    /// Creates a random code; all codes of this length are equally likely.
+    #[must_use]
+    pub fn random(length: CodeLength) -> Self {
+        let width = length as usize;
+        Self(format!("{:0width$}", random::below(length.codes())).into())
     }
 
     /// Returns the digits, for the SMS.
@@ -26,10 +50,10 @@ impl AuthCode {
 impl Field for AuthCode {
     fn parse(text: &str) -> Result<Self, InvalidField> {
         let text = text.trim();
-        if text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        if matches!(text.len(), 6 | 8) && text.bytes().all(|byte| byte.is_ascii_digit()) {
             Ok(Self(text.into()))
         } else {
-            Err(InvalidField("must be the six digits of the SMS"))
+            Err(InvalidField("must be the digits of the SMS, six or eight"))
         }
     }
 }
@@ -41,13 +65,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_has_six_digits() {
-        for text in ["000000", "999999", " 123456 "] {
+    fn a_code_has_six_or_eight_digits() {
+        for text in ["000000", "999999", " 123456 ", "00000000", "12345678"] {
             assert!(AuthCode::parse(text).is_ok(), "{text}");
         }
-        for text in ["", "12345", "1234567", "12345a", "１２３４５６"] {
+        for text in ["", "12345", "1234567", "123456789", "12345a", "1234567a", "１２３４５６"] {
             assert!(AuthCode::parse(text).is_err(), "{text}");
         }
-        assert_eq!(AuthCode::random().expose_secret().len(), 6);
+        for (length, digits) in [(CodeLength::Six, 6), (CodeLength::Eight, 8)] {
+            let code = AuthCode::random(length);
+            assert_eq!((code.expose_secret().len(), length.digits()), (digits, digits as u32));
+            assert!(AuthCode::parse(code.expose_secret()).is_ok());
+        }
     }
 }

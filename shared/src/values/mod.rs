@@ -15,9 +15,10 @@ mod phone_metadata;
 pub mod purpose;
 pub mod refresh_token;
 pub mod sms_session_id;
+pub mod user_agent;
 pub mod user_id;
 
-pub use code::AuthCode;
+pub use code::{AuthCode, CodeLength};
 pub use email::Email;
 pub use field::{Field, FieldError, FieldErrors, InvalidField, Lenient};
 pub use name::{Name, Nickname};
@@ -26,4 +27,5 @@ pub use phone::{Phone, Region};
 pub use purpose::Purpose;
 pub use refresh_token::RefreshToken;
 pub use sms_session_id::{CodeMac, SmsSessionId, SmsSessionKey};
+pub use user_agent::UserAgent;
 pub use user_id::UserId;

@@ -23,7 +23,7 @@ pub struct SmsSessionId(SecretString);
 pub struct SmsSessionKey(String);
 
 /// The stored form of a code: an HMAC-SHA-256 keyed by the session id, so that a reader of the table
-/// cannot find the code by computing the hashes of all million codes.
+/// cannot find the code by computing the MACs of all codes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CodeMac(Masked<String>);
 
@@ -48,14 +48,14 @@ impl SmsSessionId {
 
     /// Returns the stored form of `code`, which is valid for this phone and purpose only.
     #[must_use]
-    pub fn code_mac(&self, phone: &Phone, purpose: Option<Purpose>, code: &AuthCode) -> CodeMac {
+    pub fn code_mac(&self, phone: &Phone, purpose: Purpose, code: &AuthCode) -> CodeMac {
         let mac = hmac::sign(&self.hmac_key(), Self::signed(phone, purpose, code).as_bytes());
         CodeMac(Masked(URL_SAFE_NO_PAD.encode(mac)))
     }
 
     /// Whether `mac` belongs to this phone, purpose and code. Compares in constant time.
     #[must_use]
-    pub fn code_matches(&self, phone: &Phone, purpose: Option<Purpose>, code: &AuthCode, mac: &CodeMac) -> bool {
+    pub fn code_matches(&self, phone: &Phone, purpose: Purpose, code: &AuthCode, mac: &CodeMac) -> bool {
         let tag = URL_SAFE_NO_PAD.decode(mac.as_str()).unwrap_or_default();
         hmac::verify(&self.hmac_key(), Self::signed(phone, purpose, code).as_bytes(), &tag).is_ok()
     }
@@ -64,9 +64,8 @@ impl SmsSessionId {
         hmac::Key::new(hmac::HMAC_SHA256, self.expose_secret().as_bytes())
     }
 
-    fn signed(phone: &Phone, purpose: Option<Purpose>, code: &AuthCode) -> Zeroizing<String> {
-        let purpose = purpose.map_or("any", Purpose::as_str);
-        Zeroizing::new(format!("{} {purpose} {}", phone.e164(), code.expose_secret()))
+    fn signed(phone: &Phone, purpose: Purpose, code: &AuthCode) -> Zeroizing<String> {
+        Zeroizing::new(format!("{} {} {}", phone.e164(), purpose.as_str(), code.expose_secret()))
     }
 }
 
@@ -107,6 +106,7 @@ impl CodeMac {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::values::code::CodeLength;
     use crate::values::phone::Region;
 
     fn phone(text: &str) -> Phone {
@@ -128,19 +128,19 @@ mod tests {
     #[test]
     fn a_mac_matches_only_its_own_session_phone_purpose_and_code() {
         let (session, phone_1, code_1) = (SmsSessionId::random(), phone("01012345678"), code("123456"));
-        let mac = session.code_mac(&phone_1, None, &code_1);
-        assert!(session.code_matches(&phone_1, None, &code_1, &mac));
-        assert!(!session.code_matches(&phone_1, None, &code("123457"), &mac));
-        assert!(!session.code_matches(&phone("01012345679"), None, &code_1, &mac));
-        assert!(!session.code_matches(&phone_1, Some(Purpose::Signup), &code_1, &mac));
-        assert!(!SmsSessionId::random().code_matches(&phone_1, None, &code_1, &mac));
-        assert!(!session.code_matches(&phone_1, None, &code_1, &CodeMac::from_stored(String::new())));
+        let mac = session.code_mac(&phone_1, Purpose::Signup, &code_1);
+        assert!(session.code_matches(&phone_1, Purpose::Signup, &code_1, &mac));
+        assert!(!session.code_matches(&phone_1, Purpose::Signup, &code("123457"), &mac));
+        assert!(!session.code_matches(&phone("01012345679"), Purpose::Signup, &code_1, &mac));
+        assert!(!session.code_matches(&phone_1, Purpose::PasswordReset, &code_1, &mac));
+        assert!(!SmsSessionId::random().code_matches(&phone_1, Purpose::Signup, &code_1, &mac));
+        assert!(!session.code_matches(&phone_1, Purpose::Signup, &code_1, &CodeMac::from_stored(String::new())));
     }
 
     #[test]
     fn debug_shows_nothing() {
-        let (session, code) = (SmsSessionId::random(), AuthCode::random());
-        let mac = session.code_mac(&phone("01012345678"), None, &code);
+        let (session, code) = (SmsSessionId::random(), AuthCode::random(CodeLength::Eight));
+        let mac = session.code_mac(&phone("01012345678"), Purpose::Signup, &code);
         let shown = format!("{session:?} {code:?} {mac:?}");
         for secret in [session.expose_secret(), code.expose_secret(), mac.as_str()] {
             assert!(!shown.contains(secret), "{shown}");

@@ -7,6 +7,9 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, ConditionCheck, Delete, Put, TransactWriteItem, Update,
 };
 
+use uuid::Uuid;
+
+use crate::access::{EMAIL, PHONE, SMS_SESSION, USER};
 use crate::store::StoreError;
 use crate::values::{Email, Phone, Purpose, SmsSessionKey, UserId};
 
@@ -15,19 +18,23 @@ pub(super) type Item = HashMap<String, AttributeValue>;
 // ---- Keys ----
 
 pub(super) fn user_pk(id: UserId) -> String {
-    format!("USER#{id}")
+    format!("{USER}{id}")
 }
 
 pub(super) fn email_pk(email: &Email) -> String {
-    format!("EMAIL#{}", email.normalized())
+    format!("{EMAIL}{}", email.normalized())
 }
 
 pub(super) fn phone_pk(phone: &Phone) -> String {
-    format!("PHONE#{}", phone.e164())
+    format!("{PHONE}{}", phone.e164())
+}
+
+pub(super) fn session_sk(session_id: Uuid) -> String {
+    format!("SESSION#{session_id}")
 }
 
 pub(super) fn sms_session_pk(key: &SmsSessionKey) -> String {
-    format!("SESSION#{}", key.as_str())
+    format!("{SMS_SESSION}{}", key.as_str())
 }
 
 // ---- Attributes to write ----
@@ -38,6 +45,11 @@ pub(super) fn s(text: impl Into<String>) -> AttributeValue {
 
 pub(super) fn n(number: impl Into<i64>) -> AttributeValue {
     AttributeValue::N(number.into().to_string())
+}
+
+/// Returns an item or a key with these attributes.
+pub(super) fn item<const N: usize>(attributes: [(&str, AttributeValue); N]) -> Item {
+    attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 // ---- Attributes that were read ----
@@ -65,20 +77,12 @@ pub(super) fn phone(item: &Item) -> Result<Phone, StoreError> {
     Phone::from_stored(&text(item, "phone")?).ok_or_else(|| invalid("phone"))
 }
 
-/// Returns the purpose of an SMS session; `None` if the session has none.
-pub(super) fn purpose(item: &Item) -> Result<Option<Purpose>, StoreError> {
-    if !item.contains_key("purpose") {
-        return Ok(None);
-    }
-    Purpose::from_stored(&text(item, "purpose")?).map(Some).ok_or_else(|| invalid("purpose"))
+pub(super) fn purpose(item: &Item) -> Result<Purpose, StoreError> {
+    Purpose::from_stored(&text(item, "purpose")?).ok_or_else(|| invalid("purpose"))
 }
 
-/// Returns the token version of a user; 0 if the user has none.
 pub(super) fn token_version(item: &Item) -> Result<u32, StoreError> {
-    if !item.contains_key("epoch") {
-        return Ok(0);
-    }
-    u32::try_from(number(item, "epoch")?).map_err(|_| invalid("epoch"))
+    u32::try_from(number(item, "token_version")?).map_err(|_| invalid("token_version"))
 }
 
 /// The attribute of an item that is missing or invalid.
@@ -129,10 +133,6 @@ impl Write for Delete {
 mod tests {
     use super::*;
 
-    fn item(name: &str, value: AttributeValue) -> Item {
-        Item::from([(name.to_owned(), value)])
-    }
-
     #[track_caller]
     fn is_invalid<T: std::fmt::Debug>(read: Result<T, StoreError>, attribute: &str) {
         let error = read.unwrap_err().to_string();
@@ -143,21 +143,17 @@ mod tests {
     fn missing_and_unknown_attributes_are_errors() {
         let empty = Item::new();
         is_invalid(text(&empty, "name"), "name");
-        is_invalid(text(&item("name", n(1)), "name"), "name");
+        is_invalid(text(&item([("name", n(1))]), "name"), "name");
         is_invalid(number(&empty, "attempts"), "attempts");
-        is_invalid(number(&item("attempts", AttributeValue::N("many".to_owned())), "attempts"), "attempts");
+        is_invalid(number(&item([("attempts", AttributeValue::N("many".to_owned()))]), "attempts"), "attempts");
         is_invalid(flag(&empty, "is_verified"), "is_verified");
-        is_invalid(flag(&item("is_verified", s("true")), "is_verified"), "is_verified");
-        is_invalid(user_id(&item("user_id", s("minji"))), "user_id");
-        is_invalid(phone(&item("phone", s("minji"))), "phone");
-        is_invalid(purpose(&item("purpose", s("anything"))), "purpose");
-        is_invalid(purpose(&item("purpose", n(1))), "purpose");
-        is_invalid(token_version(&item("epoch", n(-1))), "epoch");
-    }
-
-    #[test]
-    fn absent_purposes_and_token_versions_have_a_meaning() {
-        assert_eq!(purpose(&Item::new()).unwrap(), None);
-        assert_eq!(token_version(&Item::new()).unwrap(), 0);
+        is_invalid(flag(&item([("is_verified", s("true"))]), "is_verified"), "is_verified");
+        is_invalid(user_id(&item([("user_id", s("minji"))])), "user_id");
+        is_invalid(phone(&item([("phone", s("minji"))])), "phone");
+        is_invalid(purpose(&empty), "purpose");
+        is_invalid(purpose(&item([("purpose", s("anything"))])), "purpose");
+        is_invalid(purpose(&item([("purpose", n(1))])), "purpose");
+        is_invalid(token_version(&empty), "token_version");
+        is_invalid(token_version(&item([("token_version", n(-1))])), "token_version");
     }
 }

@@ -1,35 +1,38 @@
-//! The store in DynamoDB: three tables, each with the string key `pk`. The files beside this one describe
-//! their items.
+//! The store in DynamoDB. The files beside this one describe the items of each table.
 //!
-//! Every write but that of a new session is a transaction, because a transaction has an idempotency
-//! token: a call whose response was lost, and which the SDK repeats, takes effect once. Reads are
-//! consistent.
+//! A write of several items is a transaction. A write of one item is a conditional write, at half the price:
+//! a call whose response was lost, and which the SDK repeats, has the same effect as one call, except where
+//! the trait documents otherwise. Reads are consistent.
 
 mod item;
+mod public_keys;
 mod sessions;
 mod sms_sessions;
 mod users;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{CancellationReason, TransactWriteItem};
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{CancellationReason, KeysAndAttributes, TransactWriteItem};
 use aws_types::SdkConfig;
 
 use super::error::{CallError, called, is_transient};
 use super::timeouts::Timeouts;
 use super::variable::variable;
-use crate::access::Table;
 use crate::config::ConfigError;
 use crate::random;
 use crate::store::StoreError;
 use item::{Item, s};
+pub use public_keys::PublicKeys;
 
-/// The attempts of a transaction that conflicts with another one. The waits between them are random, up
-/// to 25, 50, 100, 200 and then 400 ms: 1.2 s in all on average, and 2.4 s at most.
+/// The attempts of a call that conflicts with a transaction, or that DynamoDB does not process as a whole.
 const MAX_ATTEMPTS: u32 = 10;
 
 /// The store in DynamoDB.
@@ -48,6 +51,8 @@ pub struct TableNames {
     pub sms_sessions: String,
     /// The sessions.
     pub sessions: String,
+    /// The public keys.
+    pub public_keys: String,
 }
 
 impl TableNames {
@@ -59,7 +64,8 @@ impl TableNames {
         Ok(Self {
             users: variable("USERS_TABLE")?,
             sms_sessions: variable("SMS_SESSIONS_TABLE")?,
-            sessions: variable("TOKEN_FAMILIES_TABLE")?,
+            sessions: variable("SESSIONS_TABLE")?,
+            public_keys: variable("PUBLIC_KEYS_TABLE")?,
         })
     }
 }
@@ -78,6 +84,20 @@ impl Transaction {
     }
 }
 
+/// The outcome of a conditional write of one item.
+enum ConditionalWrite {
+    /// The item was written. Contains the attributes that were requested.
+    Applied(Item),
+    /// The condition failed. Contains the item as it is, if that was requested and the item exists.
+    Rejected(Option<Item>),
+}
+
+impl ConditionalWrite {
+    fn is_applied(&self) -> bool {
+        matches!(self, Self::Applied(_))
+    }
+}
+
 impl DynamoDbStore {
     /// Creates a store in these tables. Connects at the first use: some functions use no table.
     #[must_use]
@@ -87,21 +107,53 @@ impl DynamoDbStore {
         Self { client: LazyLock::new(client), tables, transaction_timeout }
     }
 
-    /// Reads an item that does not exist, which opens the connection and costs half a read unit. A
-    /// function's role permits at least this read.
-    pub(super) async fn warm_up(&self, table: Table) -> Result<(), CallError> {
-        let table = match table {
-            Table::Users => &self.tables.users,
-            Table::SmsSessions => &self.tables.sms_sessions,
-            Table::TokenFamilies => &self.tables.sessions,
-        };
-        let get = self.client.get_item().table_name(table).key("pk", s("WARM"));
-        called("dynamodb:GetItem", get.send().await).map(|_| ())
+    /// Returns the published key set, which is read through the same connection.
+    pub(super) fn public_keys(&self) -> PublicKeys {
+        PublicKeys::with_client(self.client.clone(), self.tables.public_keys.clone())
     }
 
+    /// Reads an item.
     async fn get(&self, table: &str, pk: String) -> Result<Option<Item>, StoreError> {
         let get = self.client.get_item().table_name(table).key("pk", s(pk)).consistent_read(true);
         Ok(called("dynamodb:GetItem", get.send().await)?.item)
+    }
+
+    /// Reads these attributes of an item of `Users`. Roles permit no others.
+    async fn get_user(&self, pk: String, attributes: &[&str]) -> Result<Option<Item>, StoreError> {
+        let (projection, names) = projection(attributes);
+        let get = self.client.get_item().table_name(&self.tables.users).key("pk", s(pk)).consistent_read(true);
+        let get = get.projection_expression(projection).set_expression_attribute_names(Some(names));
+        Ok(called("dynamodb:GetItem", get.send().await)?.item)
+    }
+
+    /// Reads items of several tables at one time. Returns the items by table.
+    async fn get_batch(
+        &self,
+        requests: HashMap<String, KeysAndAttributes>,
+    ) -> Result<HashMap<String, Vec<Item>>, StoreError> {
+        for attempt in 1..=MAX_ATTEMPTS {
+            let get = self.client.batch_get_item().set_request_items(Some(requests.clone()));
+            let output = called("dynamodb:BatchGetItem", get.send().await)?;
+            if output.unprocessed_keys().is_none_or(HashMap::is_empty) {
+                return Ok(output.responses.unwrap_or_default());
+            }
+            pause(attempt).await;
+        }
+        Err(StoreError::Busy("dynamodb:BatchGetItem: items were not processed".into()))
+    }
+
+    /// Sends a conditional update.
+    async fn update(&self, update: UpdateItemFluentBuilder) -> Result<ConditionalWrite, StoreError> {
+        let error = match write_one(|| update.clone().send()).await {
+            Ok(output) => return Ok(ConditionalWrite::Applied(output.attributes.unwrap_or_default())),
+            Err(error) => error,
+        };
+        match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                Ok(ConditionalWrite::Rejected(failed.item().cloned()))
+            }
+            _ => Err(CallError::new("dynamodb:UpdateItem", &error).into()),
+        }
     }
 
     /// Writes all of `items`, or none of them.
@@ -124,8 +176,7 @@ impl DynamoDbStore {
             let has = |code: &str| reasons.iter().any(|reason| reason.code() == Some(code));
             attempts += 1;
             if has("TransactionConflict") && attempts < MAX_ATTEMPTS {
-                let longest = 25 << (attempts - 1).min(4);
-                tokio::time::sleep(Duration::from_millis(random::below(longest).into())).await;
+                pause(attempts).await;
             } else if has("TransactionConflict") || reasons.iter().any(|reason| is_transient(reason.code())) {
                 return Err(call.into_transient().into());
             } else if has("ConditionalCheckFailed") {
@@ -135,6 +186,41 @@ impl DynamoDbStore {
             }
         }
     }
+}
+
+/// Sends a write of one item, and repeats it while it conflicts with a transaction.
+async fn write_one<T, E: ProvideErrorMetadata, F: Future<Output = Result<T, SdkError<E>>>>(
+    send: impl Fn() -> F,
+) -> Result<T, SdkError<E>> {
+    for attempt in 1..MAX_ATTEMPTS {
+        match send().await {
+            Err(error) if error.code() == Some("TransactionConflictException") => pause(attempt).await,
+            result => return result,
+        }
+    }
+    send().await
+}
+
+/// Waits before the next attempt, for a random time: up to 25, 50, 100, 200 and then 400 ms. Nine waits take
+/// 1.2 s in all on average, and 2.4 s at most.
+async fn pause(attempt: u32) {
+    let longest = 25 << (attempt - 1).min(4);
+    tokio::time::sleep(Duration::from_millis(random::below(longest).into())).await;
+}
+
+/// Returns the projection expression of these attributes, and the names in it. `name` alone would be a
+/// reserved word.
+fn projection(attributes: &[&str]) -> (String, HashMap<String, String>) {
+    let placeholders: Vec<_> = (0..attributes.len()).map(|nth| format!("#{nth}")).collect();
+    let names = placeholders.iter().cloned().zip(attributes.iter().map(|&name| name.to_owned()));
+    (placeholders.join(", "), names.collect())
+}
+
+/// Returns the request for these attributes of one item in a batch.
+fn keys_and_attributes(key: Item, attributes: &[&str]) -> Result<KeysAndAttributes, StoreError> {
+    let (projection, names) = projection(attributes);
+    let request = KeysAndAttributes::builder().keys(key).consistent_read(true).projection_expression(projection);
+    request.set_expression_attribute_names(Some(names)).build().map_err(|error| StoreError::Failed(error.into()))
 }
 
 impl fmt::Debug for DynamoDbStore {

@@ -2,22 +2,31 @@
 //!
 //! | `pk`                 | attributes                                                                  |
 //! |----------------------|-----------------------------------------------------------------------------|
-//! | `USER#<user_id>`     | name, nickname, email, phone, password_hash, created_at, updated_at, credentials_changed_at, epoch (absent until it is incremented) |
+//! | `USER#<user_id>`     | name, nickname, email, phone, password_hash, created_at, updated_at, password_reset_at, token_version, is_disabled, claims |
 //! | `EMAIL#<normalized>` | user_id                                                                     |
-//! | `PHONE#<E.164>`      | user_id, and the email and name that a new password must not contain        |
+//! | `PHONE#<E.164>`      | user_id                                                                     |
 //!
-//! The items `EMAIL#` and `PHONE#` enforce uniqueness. `epoch` is the token version.
+//! The items `EMAIL#` and `PHONE#` enforce uniqueness. `password_reset_at` is the time of the sign-up or of the
+//! most recent reset. `claims` is an empty map.
+//!
+//! Each read of a user names its attributes, because roles permit no others.
+
+use std::collections::HashMap;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 
-use super::item::{email_pk, is_failed_condition, n, phone_pk, s, text, token_version, user_id, user_pk, write};
-use super::{DynamoDbStore, Transaction};
+use super::item::{
+    email_pk, flag, is_failed_condition, item, n, number, phone_pk, s, session_sk, text, token_version, user_id,
+    user_pk, write,
+};
+use super::{DynamoDbStore, Transaction, keys_and_attributes};
 use crate::secret::Masked;
 use crate::store::{
-    Account, Credentials, LoginIdentifier, NewUser, Profile, Session, SignUpOutcome, StoreError, Users,
+    Account, Caller, Credentials, LoginIdentifier, NewUser, Profile, ProfileOutcome, Session, SignUpOutcome,
+    StoreError, Users,
 };
-use crate::values::{Email, PasswordHash, Phone, Purpose, SmsSessionKey, UserId};
+use crate::values::{Email, PasswordHash, Phone, Purpose, SmsSessionKey, UserAgent, UserId};
 
 #[async_trait]
 impl Users for DynamoDbStore {
@@ -33,6 +42,7 @@ impl Users for DynamoDbStore {
         &self,
         user: &NewUser,
         session: &Session,
+        user_agent: &UserAgent,
         key: &SmsSessionKey,
         now: i64,
     ) -> Result<SignUpOutcome, StoreError> {
@@ -40,10 +50,7 @@ impl Users for DynamoDbStore {
         let items = vec![
             self.consume(key, &user.phone, Purpose::Signup, now)?,
             self.create(email_pk(&user.email), [("user_id", id())])?,
-            self.create(
-                phone_pk(&user.phone),
-                [("user_id", id()), ("email", s(user.email.as_str())), ("name", s(user.name.as_str()))],
-            )?,
+            self.create(phone_pk(&user.phone), [("user_id", id())])?,
             self.create(
                 user_pk(user.id),
                 [
@@ -54,10 +61,13 @@ impl Users for DynamoDbStore {
                     ("password_hash", s(user.password_hash.as_str())),
                     ("created_at", n(now)),
                     ("updated_at", n(now)),
-                    ("credentials_changed_at", n(now)),
+                    ("password_reset_at", n(now)),
+                    ("token_version", n(session.token_version)),
+                    ("is_disabled", AttributeValue::Bool(false)),
+                    ("claims", AttributeValue::M(HashMap::new())),
                 ],
             )?,
-            self.put_session(session)?,
+            self.put_session(session, user_agent)?,
         ];
         let reasons = match self.transact(items).await? {
             Transaction::Committed => return Ok(SignUpOutcome::Created),
@@ -79,27 +89,55 @@ impl Users for DynamoDbStore {
         let link = self.get(&self.tables.users, pk).await?;
         let id = link.as_ref().map(user_id).transpose()?;
         // For an unknown login, read a key that never exists, so that both cases take two round trips.
-        let user = self.get(&self.tables.users, id.map_or_else(|| "USER#".to_owned(), user_pk)).await?;
+        let pk = id.map_or_else(|| "USER#".to_owned(), user_pk);
+        let user = self.get_user(pk, &["password_hash", "token_version", "is_disabled"]).await?;
         let (Some(user_id), Some(user)) = (id, user) else { return Ok(None) };
-        let password_hash = PasswordHash::from_stored(text(&user, "password_hash")?);
-        Ok(Some(Credentials { user_id, password_hash, token_version: token_version(&user)? }))
+        Ok(Some(Credentials {
+            user_id,
+            password_hash: PasswordHash::from_stored(text(&user, "password_hash")?),
+            token_version: token_version(&user)?,
+            is_disabled: flag(&user, "is_disabled")?,
+        }))
     }
 
-    async fn profile(&self, id: UserId) -> Result<Option<Profile>, StoreError> {
-        let Some(user) = self.get(&self.tables.users, user_pk(id)).await? else { return Ok(None) };
-        Ok(Some(Profile {
-            name: Masked(text(&user, "name")?),
-            email: Masked(text(&user, "email")?),
-            phone: Masked(text(&user, "phone")?),
-            nickname: Masked(text(&user, "nickname")?),
-            token_version: token_version(&user)?,
+    async fn profile(&self, caller: &Caller, now: i64) -> Result<ProfileOutcome, StoreError> {
+        let (users, sessions) = (&self.tables.users, &self.tables.sessions);
+        let user_key = item([("pk", s(user_pk(caller.user_id)))]);
+        let session_key = item([("pk", s(user_pk(caller.user_id))), ("sk", s(session_sk(caller.session_id)))]);
+        let attributes = ["name", "email", "phone", "nickname", "token_version", "is_disabled"];
+        let requests = HashMap::from([
+            (users.clone(), keys_and_attributes(user_key, &attributes)?),
+            (sessions.clone(), keys_and_attributes(session_key, &["expires_at"])?),
+        ]);
+        let items = self.get_batch(requests).await?;
+        let first = |table: &String| items.get(table).and_then(|items| items.first());
+        let Some(user) = first(users) else { return Ok(ProfileOutcome::UserNotFound) };
+        if flag(user, "is_disabled")? {
+            return Ok(ProfileOutcome::UserDisabled);
+        }
+        let expires_at = first(sessions).map(|session| number(session, "expires_at")).transpose()?;
+        if expires_at.is_none_or(|expires_at| expires_at <= now) || token_version(user)? != caller.token_version {
+            return Ok(ProfileOutcome::Revoked);
+        }
+        Ok(ProfileOutcome::Found(Profile {
+            name: Masked(text(user, "name")?),
+            email: Masked(text(user, "email")?),
+            phone: Masked(text(user, "phone")?),
+            nickname: Masked(text(user, "nickname")?),
         }))
     }
 
     async fn account(&self, phone: &Phone) -> Result<Option<Account>, StoreError> {
         let Some(link) = self.get(&self.tables.users, phone_pk(phone)).await? else { return Ok(None) };
-        let (email, name) = (Masked(text(&link, "email")?), Masked(text(&link, "name")?));
-        Ok(Some(Account { user_id: user_id(&link)?, email, name }))
+        let user_id = user_id(&link)?;
+        let user = self.get_user(user_pk(user_id), &["email", "name", "is_disabled"]).await?;
+        let Some(user) = user else { return Ok(None) };
+        Ok(Some(Account {
+            user_id,
+            email: Masked(text(&user, "email")?),
+            name: Masked(text(&user, "name")?),
+            is_disabled: flag(&user, "is_disabled")?,
+        }))
     }
 
     async fn reset_password(
@@ -114,15 +152,28 @@ impl Users for DynamoDbStore {
             .table_name(&self.tables.users)
             .key("pk", s(user_pk(id)))
             .update_expression(
-                "SET password_hash = :hash, updated_at = :now, credentials_changed_at = :now, epoch = if_not_exists(epoch, :zero) + :one",
+                "SET password_hash = :hash, updated_at = :now, password_reset_at = :now, token_version = token_version + :one",
             )
-            .condition_expression("attribute_exists(pk)")
+            .condition_expression("is_disabled = :false")
             .expression_attribute_values(":hash", s(hash.as_str()))
             .expression_attribute_values(":now", n(now))
-            .expression_attribute_values(":zero", n(0))
+            .expression_attribute_values(":false", AttributeValue::Bool(false))
             .expression_attribute_values(":one", n(1));
         let consume = self.consume(key, phone, Purpose::PasswordReset, now)?;
         Ok(self.transact(vec![consume, write(replace.build())?]).await?.is_committed())
+    }
+
+    async fn set_disabled(&self, id: UserId, is_disabled: bool, now: i64) -> Result<bool, StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.tables.users)
+            .key("pk", s(user_pk(id)))
+            .update_expression("SET is_disabled = :is_disabled, updated_at = :now")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":is_disabled", AttributeValue::Bool(is_disabled))
+            .expression_attribute_values(":now", n(now));
+        Ok(self.update(update).await?.is_applied())
     }
 }
 

@@ -32,6 +32,10 @@ fn keyring(json: &str) -> Keyring {
     KeySet::from_stored(json).unwrap().into()
 }
 
+fn caller(session: &Session) -> Caller {
+    Caller { user_id: session.user_id, session_id: session.id, token_version: session.token_version }
+}
+
 fn refresh_token(tokens: &Tokens) -> RefreshToken {
     RefreshToken(tokens.refresh_token.clone())
 }
@@ -53,23 +57,32 @@ async fn tokens_contain_the_documented_claims() {
         let user_id = session.user_id.to_string();
         let mut expected = serde_json::json!({
             "user_id": user_id, "sub": user_id, "iss": ISSUER, "aud": aud, "iat": 1000, "exp": exp,
-            "token_use": token_use, "epoch": 2,
+            "token_use": token_use, "token_version": 2, "sid": session.id.to_string(), "auth_time": 1000,
         });
         if token_use == "refresh" {
-            expected["family"] = session.id.to_string().into();
             expected["generation"] = 7.into();
-            expected["auth_time"] = 1000.into();
         }
         assert_eq!(claims, expected);
     }
     let refresh = refresh_token(&tokens);
     assert_eq!(keys.verify_refresh(&refresh, ISSUER, 1000).await.unwrap(), session);
     let access = keys.verify_access(tokens.access_token.expose_secret(), ISSUER, AUDIENCE, 1899).await.unwrap();
-    assert_eq!(access, AccessToken { user_id: session.user_id, token_version: 2 });
+    assert_eq!(access, caller(&session));
     let shown = format!("{tokens:?} {refresh:?}");
     for token in [&tokens.access_token, &tokens.refresh_token] {
         assert!(!shown.contains(token.expose_secret()), "{shown}");
     }
+}
+
+#[tokio::test]
+async fn an_access_token_does_not_outlive_its_session() {
+    let keys = keyring(&new_keys(0));
+    let lifetime = SessionLifetime { session_seconds: 500, ..LIFETIME };
+    let session = Session::new(UserId::new(0), 0, lifetime, 1000);
+    let tokens = keys.issue(&session, ISSUER, &settings(), 1000).await.unwrap();
+    let verify = |now| keys.verify_access(tokens.access_token.expose_secret(), ISSUER, AUDIENCE, now);
+    assert!(verify(1499).await.is_ok());
+    assert!(matches!(verify(1500).await.unwrap_err(), TokenError::Expired));
 }
 
 #[tokio::test]
@@ -80,7 +93,7 @@ async fn a_remembered_token_is_checked_each_time() {
     let token = tokens.access_token.expose_secret();
     for _ in 0..3 {
         let access = keys.verify_access(token, ISSUER, AUDIENCE, 1899).await.unwrap();
-        assert_eq!(access, AccessToken { user_id: session.user_id, token_version: 2 });
+        assert_eq!(access, caller(&session));
         for (issuer, audience, now, is_expired) in [
             (ISSUER, AUDIENCE, 1900, true),
             ("https://elsewhere.example.com", AUDIENCE, 1000, false),

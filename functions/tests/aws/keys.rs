@@ -1,4 +1,5 @@
-//! The fixture of the key rotation: the two secrets in moto's Secrets Manager.
+//! The fixture of the key rotation: the private keys in moto's Secrets Manager, the public ones in DynamoDB
+//! Local.
 
 use std::sync::OnceLock;
 
@@ -6,37 +7,40 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value as Json, json};
-use shared::aws::{Rotation, Rotator, SdkConfig, SecretKeys, sdk_config};
+use shared::aws::{PublicKeys, Rotation, Rotator, SdkConfig, SecretKeys, sdk_config};
 use shared::store::Session;
 use shared::tokens::{KeySource as _, Keyring};
 use shared::values::UserId;
 
 use crate::guarantees::config;
-use crate::services::{call, post, properties, unique, url};
+use crate::services::{Tables, call, post, properties, unique, url};
 use crate::test_app::ISSUER;
 
 /// The steps of a rotation, in the order in which Secrets Manager requests them.
 pub(crate) const STEPS: [&str; 4] = ["createSecret", "setSecret", "testSecret", "finishSecret"];
 
-/// The secrets, as the template creates them.
-pub(crate) struct Secrets {
+/// The secret and the table, as the template creates them.
+pub(crate) struct Keys {
+    /// The settings for Secrets Manager.
     pub(crate) sdk: SdkConfig,
+    /// The secret's ARN.
     pub(crate) private: String,
-    pub(crate) public: String,
+    pub(crate) tables: Tables,
 }
 
-impl Secrets {
+impl Keys {
     pub(crate) fn create() -> Self {
         let (url, unique) = (url("MOTO_KEYS_URL"), unique());
-        let [private, public] = ["PrivateKeysSecret", "PublicKeysSecret"].map(|secret| {
-            let value = &properties(secret)["SecretString"];
-            let create = json!({
-                "Name": format!("{secret}-{unique}"), "SecretString": value, "ClientRequestToken": version_id(0),
-            });
-            let created = call(&url, "secretsmanager.CreateSecret", &create);
-            created["ARN"].as_str().unwrap().to_owned()
+        let create = json!({
+            "Name": format!("PrivateKeysSecret-{unique}"), "ClientRequestToken": version_id(0),
+            "SecretString": properties("PrivateKeysSecret")["SecretString"],
         });
-        Self { sdk: sdk_config().unwrap().into_builder().endpoint_url(url).build(), private, public }
+        let created = call(&url, "secretsmanager.CreateSecret", &create);
+        Self {
+            sdk: sdk_config().unwrap().into_builder().endpoint_url(url).build(),
+            private: created["ARN"].as_str().unwrap().to_owned(),
+            tables: Tables::create(),
+        }
     }
 
     /// Starts a rotation: Secrets Manager lists a version that is pending and has no value.
@@ -60,9 +64,14 @@ impl Secrets {
 
     /// Performs one step of the rotation to this version.
     pub(crate) async fn step(&self, version: u32, step: &str, now: i64) -> Result<(), String> {
+        self.step_at(&url("DYNAMODB_LOCAL_URL"), version, step, now).await
+    }
+
+    /// Performs one step, while DynamoDB is at the endpoint `url`.
+    pub(crate) async fn step_at(&self, url: &str, version: u32, step: &str, now: i64) -> Result<(), String> {
         let event = json!({ "Step": step, "SecretId": self.private, "ClientRequestToken": version_id(version) });
         let rotation: Rotation = serde_json::from_value(event).unwrap();
-        let rotator = Rotator::new(&self.sdk, self.public.clone());
+        let rotator = Rotator::new(&self.sdk, self.tables.public_keys_at(url));
         rotator.rotate(&rotation, now).await.map_err(|error| error.to_string())
     }
 
@@ -78,25 +87,37 @@ impl Secrets {
         self.steps(version, &STEPS, now).await;
     }
 
-    /// Returns the current value of a secret.
-    pub(crate) async fn current(&self, secret: &str) -> String {
-        let keys = SecretKeys::new(&self.sdk, secret.to_owned()).load().await.unwrap();
-        keys.expose_secret().to_owned()
+    fn private_keys(&self) -> SecretKeys {
+        SecretKeys::new(&self.sdk, self.private.clone())
     }
 
-    /// Returns the current values of the private and of the public secret.
+    fn public_keys(&self) -> PublicKeys {
+        self.tables.public_keys_at(&url("DYNAMODB_LOCAL_URL"))
+    }
+
+    /// Returns the private key set.
+    pub(crate) async fn private(&self) -> String {
+        self.private_keys().load().await.unwrap().expose_secret().to_owned()
+    }
+
+    /// Returns the private and the public key set.
     pub(crate) async fn both(&self) -> [String; 2] {
-        [self.current(&self.private).await, self.current(&self.public).await]
+        [self.private().await, self.public_keys().load().await.unwrap().expose_secret().to_owned()]
     }
 
-    /// Loads the keys of a function.
-    pub(crate) async fn keyring(&self, secret: &str, now: i64) -> Keyring {
-        Keyring::load(Box::new(SecretKeys::new(&self.sdk, secret.to_owned())), now).await.unwrap()
+    /// Loads the keys of a function that signs.
+    pub(crate) async fn signer(&self, now: i64) -> Keyring {
+        Keyring::load(Box::new(self.private_keys()), now).await.unwrap()
+    }
+
+    /// Loads the keys of a function that only verifies.
+    pub(crate) async fn verifier(&self, now: i64) -> Keyring {
+        Keyring::load(Box::new(self.public_keys()), now).await.unwrap()
     }
 
     /// Whether the key that signs is published, and functions that only verify accept its tokens.
     pub(crate) async fn are_consistent(&self, now: i64) -> bool {
-        let (signer, verifier) = (self.keyring(&self.private, now).await, self.keyring(&self.public, now).await);
+        let (signer, verifier) = (self.signer(now).await, self.verifier(now).await);
         let (token, published) = (access_token(&signer, now).await, published(&verifier, now).await);
         is_accepted(&verifier, &token, now).await && published.contains(&kid_of(&token))
     }
@@ -144,7 +165,7 @@ fn rotation_function() -> &'static str {
     })
 }
 
-/// Returns the id of a version of the secrets.
+/// Returns the id of a version of the secret.
 pub(crate) fn version_id(version: u32) -> String {
     format!("00000000-0000-0000-0000-{version:012}")
 }

@@ -173,6 +173,12 @@ fn read(event: Event) -> Result<Request, ApiError> {
     let query = event.raw_query_string.unwrap_or_default();
     let path_parameters = event.path_parameters.unwrap_or_default().into_iter();
     Ok(Request {
+        body: match method.as_str() {
+            "GET" => None,
+            "DELETE" => body,
+            _ => Some(body.unwrap_or_default()),
+        },
+        method,
         query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
         path_parameters: path_parameters.filter_map(|(name, value)| Some((name, value?))).collect(),
         authorization: header("authorization").map(Into::into),
@@ -182,11 +188,6 @@ fn read(event: Event) -> Result<Request, ApiError> {
         sec_fetch_site: header("sec-fetch-site"),
         domain: context.domain_name,
         source_ip: http.source_ip,
-        body: match method.as_str() {
-            "GET" => None,
-            "DELETE" => body,
-            _ => Some(body.unwrap_or_default()),
-        },
     })
 }
 

@@ -95,6 +95,49 @@ async fn a_response_has_the_shape_that_cargo_lambda_requires() {
     assert!(!read.is_base64_encoded && read.cookies.is_empty());
 }
 
+/// Returns what a handler receives.
+fn show(request: &Request) -> Json {
+    json!({
+        "method": request.method, "path_parameters": request.path_parameters, "source_ip": request.source_ip,
+        "user_agent": request.user_agent, "accept_language": request.accept_language, "origin": request.origin,
+        "sec_fetch_site": request.sec_fetch_site,
+    })
+}
+
+#[tokio::test]
+async fn a_request_carries_the_parts_of_its_event() {
+    let app = TestApp::new();
+    let shown = Endpoint {
+        handle: |_, request| Box::pin(async move { functions::http::Response::ok(&show(&request)) }),
+        ..endpoint("profile")
+    };
+    let event = json!({
+        "headers": {
+            "user-agent": "curl/8.14.1", "Accept-Language": "ko", "origin": "https://example.com",
+            "sec-fetch-site": "cross-site", "x-forwarded-for": "198.51.100.1", "forwarded": "for=198.51.100.1",
+        },
+        "pathParameters": { "id": "1" },
+        "requestContext": { "http": { "method": "DELETE", "sourceIp": "203.0.113.7" } },
+    });
+    let response = respond(&app, shown, &event.to_string()).await;
+    assert_eq!(
+        serde_json::from_str::<Json>(&response.body).unwrap(),
+        json!({
+            "method": "DELETE", "path_parameters": { "id": "1" }, "source_ip": "203.0.113.7",
+            "user_agent": "curl/8.14.1", "accept_language": "ko", "origin": "https://example.com",
+            "sec_fetch_site": "cross-site",
+        })
+    );
+    let response = respond(&app, shown, "{}").await;
+    assert_eq!(
+        serde_json::from_str::<Json>(&response.body).unwrap(),
+        json!({
+            "method": "", "path_parameters": {}, "source_ip": null, "user_agent": null, "accept_language": null,
+            "origin": null, "sec_fetch_site": null,
+        })
+    );
+}
+
 #[tokio::test]
 async fn the_issuer_is_the_domain_in_the_request_context() {
     let mut app = TestApp::new();

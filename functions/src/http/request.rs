@@ -15,6 +15,8 @@ const MAX_BODY_BYTES: usize = 16 * 1024;
 /// A request. Deliberately not `Debug`: it contains credentials and personal data.
 #[derive(Default)]
 pub struct Request {
+    /// The method, as API Gateway sends it: in upper case.
+    pub method: String,
     /// The query parameters, decoded, in the order in which they were sent.
     pub query: Vec<(String, String)>,
     /// The parameters in the path, decoded.

@@ -171,6 +171,32 @@ fn attributes(item: &Json) -> String {
 }
 
 #[tokio::test]
+async fn sessions_contain_the_address_and_the_label_of_the_client() {
+    let tables = Tables::create();
+    let app = TestApp::on(tables.store(), NOW);
+    let send = Request {
+        source_ip: Some("203.0.113.7".to_owned()),
+        ..json_request(&json!({ "phone": PHONE, "purpose": "signup" }).to_string())
+    };
+    let session_id = app.call_by_name("sms-auth-send", send).await.field("session_id");
+    let sms_sessions = scan(&tables.sms_sessions);
+    let session = sms_sessions.values().find(|item| item["code_mac"].is_object()).unwrap();
+    assert_eq!(session["ip"]["S"], "203.0.113.7");
+
+    app.verify(&session_id, PHONE, &app.code_in_latest_sms(PHONE)).await.ok();
+    let with_user_agent =
+        |request: Request, user_agent: &str| Request { user_agent: Some(user_agent.to_owned()), ..request };
+    let sign_up = TestApp::signup_request(EMAIL, PHONE, &session_id);
+    app.call(users::signup::ENDPOINT, with_user_agent(sign_up, "the first phone")).await.assert_status(201);
+    let login = json_request(&json!({ "email": EMAIL, "password": PASSWORD }).to_string());
+    app.call(users::login::ENDPOINT, with_user_agent(login, &"x".repeat(300))).await.ok();
+    let mut labels: Vec<_> =
+        scan(&tables.sessions).values().map(|item| item["user_agent"]["S"].as_str().unwrap().to_owned()).collect();
+    labels.sort();
+    assert_eq!(labels, ["the first phone".to_owned(), "x".repeat(200)]);
+}
+
+#[tokio::test]
 async fn tables_contain_the_documented_attributes_and_no_secret() {
     let tables = Tables::create();
     let app = TestApp::on(tables.store(), NOW);

@@ -8,7 +8,7 @@ use crate::store::StoreError;
 /// A failed call, as it is logged. Without the service's message, which may repeat a value of the request.
 #[derive(Debug, thiserror::Error)]
 #[error("{call}: {kind} {code} (request {request_id})")]
-pub(super) struct CallError {
+pub(crate) struct CallError {
     call: &'static str,
     kind: &'static str,
     code: String,

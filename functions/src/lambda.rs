@@ -175,7 +175,7 @@ fn read(event: Event) -> Result<Request, ApiError> {
     Ok(Request {
         body: match method.as_str() {
             "GET" => None,
-            "DELETE" => body,
+            "DELETE" => body.filter(|body| !body.is_empty()),
             _ => Some(body.unwrap_or_default()),
         },
         method,

@@ -139,6 +139,24 @@ async fn a_request_carries_the_parts_of_its_event() {
 }
 
 #[tokio::test]
+async fn a_delete_may_lack_a_body() {
+    let app = TestApp::new();
+    let reading = Endpoint {
+        handle: |_, request| Box::pin(async move { functions::http::Response::ok(&request.body.is_none()) }),
+        ..endpoint("profile")
+    };
+    for (body, is_none) in [(Json::Null, true), (json!(""), true), (json!("{}"), false)] {
+        let event = json!({ "requestContext": { "http": { "method": "DELETE" } }, "body": body });
+        let response = respond(&app, reading, &event.to_string()).await;
+        assert_eq!((response.status_code, response.body), (200, is_none.to_string()));
+    }
+    let event =
+        json!({ "requestContext": { "http": { "method": "DELETE" } }, "rawQueryString": "email=a@example.com" });
+    let response = respond(&app, endpoint("email-duplicate-check"), &event.to_string()).await;
+    assert_eq!(response.status_code, 200, "the fields are read from the query");
+}
+
+#[tokio::test]
 async fn the_issuer_is_the_domain_in_the_request_context() {
     let mut app = TestApp::new();
     app.inner.config.token_issuer = None;

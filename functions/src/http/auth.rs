@@ -7,7 +7,7 @@ use shared::store::Caller;
 use super::problem::ApiError;
 use super::request::Request;
 
-/// Returns the caller of a request, according to its access token. The store knows whether the session and
+/// Returns the caller of a request, according to its access token. The store determines whether the session and
 /// the token version are current.
 ///
 /// # Errors

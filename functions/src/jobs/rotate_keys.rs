@@ -15,7 +15,7 @@ mod on_aws {
     use shared::aws::{Rotation, Rotator};
     use shared::error::BoxError;
 
-    /// Connects to Secrets Manager.
+    /// Connects to Secrets Manager and DynamoDB.
     ///
     /// # Errors
     /// If a variable is missing or invalid.
@@ -26,7 +26,7 @@ mod on_aws {
     /// Performs the step of a rotation that the event requests.
     ///
     /// # Errors
-    /// If Secrets Manager fails, a secret contains no key set, or the rotation is cancelled.
+    /// If Secrets Manager or DynamoDB fails, one of them contains no key set, or the rotation is cancelled.
     pub async fn handle(rotator: &Rotator, rotation: Rotation, now: i64) -> Result<(), BoxError> {
         rotator.rotate(&rotation, now).await
     }

@@ -16,8 +16,11 @@ pub const ENDPOINT: Endpoint = Endpoint {
     own_errors: &[ErrorCode::RequestInvalid, ErrorCode::TokenInvalid, ErrorCode::TokenExpired],
     access: Access {
         tables: &[
-            Table::Sessions.with(&[Action::DeleteItem]),
-            Table::Users.with(&[Action::UpdateItem]).items(&[USER]).attributes(&["pk", "token_version"]),
+            Table::Sessions.with(&[Action::DeleteItem]).items(&[USER]),
+            Table::Users
+                .with(&[Action::UpdateItem, Action::GetItem])
+                .items(&[USER])
+                .attributes(&["pk", "token_version"]),
         ],
         keys: KeyAccess::Verify,
         ..Access::NONE

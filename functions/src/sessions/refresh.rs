@@ -29,7 +29,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     ],
     access: Access {
         tables: &[
-            Table::Sessions.with(&[Action::UpdateItem, Action::DeleteItem]),
+            Table::Sessions.with(&[Action::UpdateItem, Action::DeleteItem]).items(&[USER]),
             Table::Users.with(&[Action::ConditionCheckItem, Action::GetItem]).items(&[USER]).attributes(&[
                 "pk",
                 "token_version",

@@ -10,9 +10,9 @@ use shared::app::App;
 use shared::secret::Masked;
 use shared::sms_text;
 use shared::store::{OpenOutcome, SmsSession};
-use shared::values::{CodeLength, FieldError, FieldErrors, InvalidField, Phone, Purpose, SmsSessionId};
+use shared::values::{CodeLength, FieldError, FieldErrors, InvalidField, Lenient, Phone, Purpose, SmsSessionId};
 
-use crate::http::{ApiError, Authentication, Endpoint, ErrorCode, Request, Response};
+use crate::http::{ApiError, Authentication, Endpoint, ErrorCode, Request, Response, Rule};
 
 /// The endpoint. Prefer `POST`, which keeps the phone number out of URLs.
 pub const ENDPOINT: Endpoint = Endpoint {
@@ -44,6 +44,20 @@ pub struct SendRequest {
     purpose: Option<Purpose>,
 }
 
+/// Requires a purpose, with `REQUIRE_PURPOSE`.
+#[derive(Debug, Deserr)]
+#[deserr(error = FieldErrors)]
+struct RequiredPurpose {
+    #[deserr(default)]
+    purpose: Lenient<Purpose>,
+}
+
+impl Rule for RequiredPurpose {
+    fn check(&self) -> Option<FieldError> {
+        matches!(self.purpose, Lenient::Missing).then(|| FieldError::new("purpose", InvalidField("is required")))
+    }
+}
+
 /// The response.
 #[derive(Serialize)]
 pub struct SendResponse<'a> {
@@ -66,14 +80,15 @@ const MAX_ATTEMPTS_OF_UNNAMED_RESET: u32 = 3;
 /// 422; 429 if the phone number's limit is exhausted; 504 if the SMS provider fails (the send is then not
 /// counted); or any [`shared::store::StoreError`].
 pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
-    let SendRequest { phone, purpose: named } = request.read(app.config.default_region)?;
+    let region = app.config.default_region;
+    let SendRequest { phone, purpose: named } = if app.config.require_purpose {
+        request.read_checked::<_, RequiredPurpose>(region)?
+    } else {
+        request.read(region)?
+    };
 
     let purpose = match named {
         Some(purpose) => purpose,
-        None if app.config.require_purpose => {
-            let required = FieldError::new("purpose", InvalidField("is required"));
-            return Err(ApiError::InvalidFields(FieldErrors(vec![required])));
-        }
         None if app.store.is_phone_taken(&phone).await? => Purpose::PasswordReset,
         None => Purpose::Signup,
     };
@@ -113,9 +128,10 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     })
 }
 
-/// Returns the length of the code and the number of attempts of an SMS session. A guessed code of a reset takes
-/// the account over: the code is longer if the client named the purpose, and reads the length from the
-/// response; otherwise there are fewer attempts.
+/// Returns the length of the code and the number of attempts of an SMS session.
+///
+/// A guessed code of a reset takes the account over. Its code is longer if the client named the purpose. Otherwise
+/// there are fewer attempts, because older clients expect six digits.
 #[must_use]
 pub fn strength(purpose: Purpose, is_named: bool, attempts: u32) -> (CodeLength, u32) {
     match (purpose, is_named) {
@@ -206,6 +222,8 @@ mod tests {
         app.inner.config.require_purpose = true;
         app.call(ENDPOINT, json_request(r#"{"phone":"01012345678"}"#)).await.assert_invalid(&["purpose"]);
         app.call(ENDPOINT, query_request(&[("phone", "01012345678")])).await.assert_invalid(&["purpose"]);
+        app.call(ENDPOINT, json_request(r#"{"phone":"02-312-3456"}"#)).await.assert_invalid(&["phone", "purpose"]);
+        app.call(ENDPOINT, json_request(r#"{"purpose":"login"}"#)).await.assert_invalid(&["purpose", "phone"]);
         assert!(app.texts("01012345678").is_empty());
         app.call(ENDPOINT, json_request(r#"{"phone":"01012345678","purpose":"signup"}"#)).await.ok();
     }

@@ -27,7 +27,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
                 "token_version",
                 "is_disabled",
             ]),
-            Table::Sessions.with(&[Action::PutItem]),
+            Table::Sessions.with(&[Action::PutItem]).items(&[USER]),
         ],
         keys: KeyAccess::Sign,
         phone_metadata: true,

@@ -79,7 +79,9 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
 
     let hash = password.hash(app.config.bcrypt_cost)?;
     if !app.store.reset_password(account.user_id, &hash, &phone, &key, now).await? {
-        return Err(ApiError::PhoneNotVerified);
+        // The user or the SMS session changed meanwhile.
+        let account = app.store.account(&phone).await?.ok_or(ApiError::UserNotFound)?;
+        return Err(if account.is_disabled { ApiError::UserDisabled } else { ApiError::PhoneNotVerified });
     }
     Response::ok(&PasswordResponse { is_password_reset: true })
 }

@@ -24,7 +24,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
                 "token_version",
                 "is_disabled",
             ]),
-            Table::Sessions.with(&[Action::BatchGetItem]).attributes(&["pk", "sk", "expires_at"]),
+            Table::Sessions.with(&[Action::BatchGetItem]).items(&[USER]).attributes(&["pk", "sk", "expires_at"]),
         ],
         keys: KeyAccess::Verify,
         ..Access::NONE

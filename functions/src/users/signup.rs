@@ -6,7 +6,7 @@
 use deserr::Deserr;
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
-use shared::access::{Access, Action, EMAIL, KeyAccess, PHONE, SMS_SESSION, Table};
+use shared::access::{Access, Action, EMAIL, KeyAccess, PHONE, SMS_SESSION, Table, USER};
 use shared::app::App;
 use shared::store::{NewUser, Session, SignUpAttemptOutcome, SignUpOutcome};
 use shared::values::{
@@ -26,8 +26,8 @@ pub const ENDPOINT: Endpoint = Endpoint {
         tables: &[
             Table::SmsSessions.with(&[Action::UpdateItem, Action::DeleteItem]).items(&[SMS_SESSION]),
             Table::Users.with(&[Action::GetItem]).items(&[EMAIL, PHONE]),
-            Table::Users.with(&[Action::PutItem]),
-            Table::Sessions.with(&[Action::PutItem]),
+            Table::Users.with(&[Action::PutItem]).items(&[EMAIL, PHONE, USER]),
+            Table::Sessions.with(&[Action::PutItem]).items(&[USER]),
         ],
         keys: KeyAccess::Sign,
         phone_metadata: true,
@@ -120,8 +120,8 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     }
 }
 
-/// Returns the error of an SMS session for a password reset. A send without a purpose opens one if the phone
-/// number has an account: the client must learn that, and not that a verified phone number is not verified.
+/// Returns the error of an SMS session for a password reset: 409 if the phone number has an account, because a
+/// send without a purpose opens such a session then.
 async fn other_purpose(app: &App, email: &Email, phone: &Phone) -> Result<ApiError, ApiError> {
     if !app.store.is_phone_taken(phone).await? {
         return Ok(ApiError::PhoneNotVerified);
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_sms_session_is_good_for_five_attempts() {
+    async fn one_sms_session_accepts_five_sign_ups() {
         let app = TestApp::new();
         app.sign_up("minji@example.com", "01012345678").await;
         let session = app.verified_sms_session("01087654321", None).await;

@@ -131,9 +131,8 @@ async fn each_endpoint_sends_the_documented_requests_within_its_access() {
     call("token-refresh", token(&other, false), 403, "1 GetItem, 1 TransactWriteItems").await;
     call("profile", bearer_request(&logged_in.field("access_token")), 403, "1 BatchGetItem").await;
     recorded.app.set_disabled(PHONE, false).await;
-    for _ in 0..2 {
-        call("logout", token(&other, true), 204, "1 UpdateItem").await;
-    }
+    call("logout", token(&other, true), 204, "1 UpdateItem").await;
+    call("logout", token(&other, true), 204, "1 GetItem, 1 UpdateItem").await;
     call("token-refresh", token(&other, false), 401, "1 GetItem, 1 TransactWriteItems").await;
 
     for name in ["jwks", "openid-configuration"] {

@@ -137,6 +137,27 @@ async fn overtaken_step_does_not_replace_the_keys_of_a_later_rotation() {
 }
 
 #[tokio::test]
+async fn key_that_became_current_after_it_was_overtaken_is_published_again() {
+    let keys = Keys::create();
+    keys.rotate(1, NOW).await;
+    let now = NOW + 30 * DAY;
+    keys.start(2);
+    keys.steps(2, &STEPS[..3], now).await;
+    // The third rotation publishes its keys while the second one stalls before it moves the stage.
+    keys.start(3);
+    keys.steps(3, &STEPS[..2], now + 601).await;
+    assert!(keys.step(2, "finishSecret", now + 601).await.is_err());
+    keys.promote(&version_id(2), 1);
+    keys.step(2, "finishSecret", now + 602).await.unwrap();
+    for step in ["testSecret", "finishSecret"] {
+        keys.step(3, step, now + 602).await.unwrap_err();
+    }
+    for days in [0, 1, 2] {
+        assert!(keys.are_consistent(now + days * DAY + 700).await, "{days} days later");
+    }
+}
+
+#[tokio::test]
 async fn step_whose_response_is_lost_succeeds() {
     let keys = Keys::create();
     let lose_first_write = |operation: &str, nth| {

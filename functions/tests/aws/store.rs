@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
-use shared::store::{SmsSessions as _, Store, StoreError};
+use serde_json::{Value as Json, json};
+use shared::store::{Sessions as _, SmsSessions as _, Store, StoreError, Users as _};
 use shared::values::{Purpose, SmsSessionId};
 
-use crate::guarantees::{NOW, TestStore, guarantees};
+use crate::guarantees::{NOW, TestStore, caller, guarantees, logged_in, next, phone, verified};
 use crate::services::{Tables, call, url};
 
 guarantees!(crate::store::open);
@@ -30,4 +30,56 @@ async fn an_unknown_purpose_is_an_error() {
     call(&url("DYNAMODB_LOCAL_URL"), "DynamoDB_20120810.PutItem", &put);
     let error = tables.store().verified_phone(&key, Purpose::Signup, NOW).await.unwrap_err();
     assert!(matches!(error, StoreError::Failed(_)) && error.to_string().contains("purpose"), "{error}");
+}
+
+/// Removes an attribute of an item.
+fn remove(table: &str, key: &Json, attribute: &str) {
+    let remove = json!({
+        "TableName": table, "Key": key, "UpdateExpression": "REMOVE #name",
+        "ExpressionAttributeNames": { "#name": attribute },
+    });
+    call(&url("DYNAMODB_LOCAL_URL"), "DynamoDB_20120810.UpdateItem", &remove);
+}
+
+#[track_caller]
+fn assert_invalid<T: std::fmt::Debug>(result: Result<T, StoreError>, attribute: &str) {
+    let error = result.unwrap_err().to_string();
+    assert!(error.ends_with(&format!("an item's {attribute} is missing or invalid")), "{error}");
+}
+
+#[tokio::test]
+async fn missing_attributes_of_sms_sessions_are_errors() {
+    let tables = Tables::create();
+    let store = tables.store();
+    let key_without = async |nth: usize, attribute: &str| {
+        let key = verified(&store, phone(nth), Purpose::Signup, NOW).await.key;
+        remove(&tables.sms_sessions, &json!({ "pk": { "S": format!("SESSION#{}", key.as_str()) } }), attribute);
+        key
+    };
+    for (nth, attribute) in ["attempts", "max_attempts", "sent_at", "expires_at"].into_iter().enumerate() {
+        let key = key_without(nth, attribute).await;
+        assert_invalid(store.record_attempt(&key, 300, NOW).await, attribute);
+    }
+    for (nth, attribute) in ["is_verified", "expires_at"].into_iter().enumerate() {
+        let key = key_without(10 + nth, attribute).await;
+        assert_invalid(store.mark_verified(&key, NOW + 600, NOW).await, attribute);
+    }
+    for (nth, attribute) in ["sign_ups", "is_verified", "phone", "purpose"].into_iter().enumerate() {
+        let key = key_without(20 + nth, attribute).await;
+        assert_invalid(store.record_sign_up_attempt(&key, &phone(20 + nth), NOW).await, attribute);
+    }
+}
+
+#[tokio::test]
+async fn missing_attributes_of_users_are_errors() {
+    let tables = Tables::create();
+    let store = tables.store();
+    let session = logged_in(&store).await;
+    let user = json!({ "pk": { "S": format!("USER#{}", session.user_id) } });
+    remove(&tables.users, &user, "token_version");
+    assert_invalid(store.refresh_session(&next(session, NOW), NOW).await, "token_version");
+    assert_invalid(store.revoke_all_sessions(&session).await, "token_version");
+    assert_invalid(store.profile(&caller(&session), NOW).await, "token_version");
+    remove(&tables.users, &user, "is_disabled");
+    assert_invalid(store.profile(&caller(&session), NOW).await, "is_disabled");
 }

@@ -4,7 +4,7 @@
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The tables have another shape than this version uses.
-    #[error("the database was created by another version of Ably: stop all functions, and delete its folder")]
+    #[error("the database was created by another version of Ably: stop all functions, and delete its files")]
     OtherVersion,
     /// SQLite failed.
     #[error(transparent)]

@@ -84,7 +84,7 @@ mod tests {
         assert!(matches!(error, OpenError::OtherVersion));
         assert_eq!(
             error.to_string(),
-            "the database was created by another version of Ably: stop all functions, and delete its folder"
+            "the database was created by another version of Ably: stop all functions, and delete its files"
         );
         let users = |file| connect(file).unwrap().query_row("SELECT user_id FROM users", [], |row| row.get(0));
         assert_eq!(users(&file), Ok("a".to_owned()));

@@ -71,8 +71,8 @@ impl Rotator {
     /// If Secrets Manager or DynamoDB fails, one of them contains no key set, or the rotation is cancelled.
     pub async fn rotate(&self, rotation: &Rotation, now: i64) -> Result<(), BoxError> {
         let client = &self.client;
-        // Read before the state of the rotation. If a later rotation publishes its keys after this, the write
-        // below fails; if it did so before, this one is no longer pending.
+        // Read before the state of the rotation. If a later rotation publishes its keys after this, the write of
+        // the public keys fails; if it did so before, this one is no longer pending.
         let published = self.public_keys.published().await?;
         let (secret, version) = (&rotation.secret_id, &rotation.client_request_token);
         let described = client.describe_secret().secret_id(secret).send().await;
@@ -117,6 +117,9 @@ impl Rotator {
                 Ok(KeySet::from_stored(new.expose_secret())?.check_published(&published)?)
             }
             "finishSecret" => {
+                if published.as_ref() != Some(&rotation::pending_public_keys(new.expose_secret())?) {
+                    return Err("the keys of this rotation are not published".into());
+                }
                 let former = versions.keys().find(|id| has(id, CURRENT)).ok_or("no version is the current one")?;
                 self.move_stage(secret, CURRENT, Some(version), former).await?;
                 self.promote(published, &new).await
@@ -125,13 +128,16 @@ impl Rotator {
         }
     }
 
-    /// Publishes that the newest of `keys` will sign, if it was published as pending before.
+    /// Publishes that the newest of `keys`, which are current, will sign. Does nothing if a later rotation already
+    /// published its own keys beside this one.
     async fn promote(&self, published: Option<String>, keys: &SecretString) -> Result<(), BoxError> {
-        let pending = rotation::pending_public_keys(keys.expose_secret())?;
-        if published.as_deref() != Some(&pending) {
-            return Ok(());
+        let keys = keys.expose_secret();
+        let is_pending = published.as_ref() == Some(&rotation::pending_public_keys(keys)?);
+        let is_published = published.as_deref().map(|set| rotation::contains_newest_key(set, keys)).transpose()?;
+        if is_pending || is_published != Some(true) {
+            self.public_keys.replace(published.as_deref(), &rotation::public_keys(keys)?).await?;
         }
-        self.public_keys.replace(Some(&pending), &rotation::public_keys(keys.expose_secret())?).await
+        Ok(())
     }
 
     /// Writes the pending version of the secret. Secrets Manager rejects another value for an id that exists.

@@ -56,9 +56,9 @@ impl Timeouts {
         TimeoutConfig::builder().operation_timeout(self.factor * Duration::from_secs(5)).build()
     }
 
-    /// Returns the timeout of a transaction with all its attempts. A function makes two transactions at
-    /// most, besides one SMS or two reads: with the factor 1 it responds within its 29 s.
-    pub(super) fn transaction(self) -> Duration {
+    /// Returns the timeout of a call with all attempts that a conflict requires. A function that makes several
+    /// calls exceeds its 29 s only if most of them are slow: Lambda then stops it.
+    pub(super) fn all_attempts(self) -> Duration {
         self.factor * Duration::from_secs(8)
     }
 
@@ -82,7 +82,7 @@ mod tests {
                 call.operation_attempt_timeout().unwrap(),
                 call.operation_timeout().unwrap(),
                 timeouts.publish().operation_timeout().unwrap(),
-                timeouts.transaction(),
+                timeouts.all_attempts(),
                 timeouts.warm_up(),
             ]
         };

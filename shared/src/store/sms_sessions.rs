@@ -39,8 +39,8 @@ pub trait SmsSessions: Send + Sync {
         now: i64,
     ) -> Result<AttemptOutcome, StoreError>;
 
-    /// Marks the session verified until `verified_until`. One of many calls returns
-    /// [`VerificationOutcome::Verified`], and only this one extends the session.
+    /// Marks the session verified until `verified_until`, once: later calls do not extend it. At most one of many
+    /// calls returns [`VerificationOutcome::Verified`], and none if its response was lost.
     async fn mark_verified(
         &self,
         key: &SmsSessionKey,

@@ -136,7 +136,7 @@ impl Claims {
         self.token_use == TokenUse::Access
     }
 
-    /// Returns the caller of an access token. The store knows whether the session and the token version
+    /// Returns the caller of an access token. The store determines whether the session and the token version
     /// are current.
     pub(super) fn caller(&self, issuer: &str, audience: &str, now: i64) -> Result<Caller, TokenError> {
         self.check(TokenUse::Access, issuer, audience, now)?;

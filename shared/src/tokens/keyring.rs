@@ -72,7 +72,7 @@ impl Keyring {
         jwt::issue(&*self.current(now).await, session, issuer, settings, now)
     }
 
-    /// Returns the caller of an access token of `issuer`. The store knows whether the session and the token
+    /// Returns the caller of an access token of `issuer`. The store determines whether the session and the token
     /// version are current.
     ///
     /// # Errors

@@ -78,6 +78,15 @@ pub fn pending_public_keys(json: &str) -> Result<String, KeyError> {
     published(json, true)
 }
 
+/// Whether the set `published` contains the newest key of `keys`, or `keys` is empty.
+///
+/// # Errors
+/// [`KeyError::InvalidKeySet`] if one of them is not a key set.
+pub fn contains_newest_key(published: &str, keys: &str) -> Result<bool, KeyError> {
+    let (published, keys) = (StoredKeySet::parse(published)?, StoredKeySet::parse(keys)?);
+    Ok(keys.keys.first().is_none_or(|newest| published.keys.iter().any(|key| key.kid == newest.kid)))
+}
+
 fn published(json: &str, is_pending: bool) -> Result<String, KeyError> {
     let mut set = StoredKeySet::parse(json)?;
     for (nth, key) in set.keys.iter_mut().enumerate() {

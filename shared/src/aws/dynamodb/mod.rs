@@ -1,8 +1,8 @@
 //! The store in DynamoDB. The files beside this one describe the items of each table.
 //!
-//! A write of several items is a transaction. A write of one item is a conditional write, at half the price:
-//! a call whose response was lost, and which the SDK repeats, has the same effect as one call, except where
-//! the trait documents otherwise. Reads are consistent.
+//! A write of several items is a transaction. A write of one item is a conditional write, at half the price.
+//! The SDK repeats a call whose response was lost. Both calls have the effect of one, unless the trait documents
+//! otherwise. Reads are consistent.
 
 mod item;
 mod public_keys;
@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
@@ -39,7 +40,7 @@ const MAX_ATTEMPTS: u32 = 10;
 pub struct DynamoDbStore {
     client: LazyLock<Client, Box<dyn FnOnce() -> Client + Send>>,
     tables: TableNames,
-    transaction_timeout: Duration,
+    call_timeout: Duration,
 }
 
 /// The names of the tables.
@@ -102,9 +103,9 @@ impl DynamoDbStore {
     /// Creates a store in these tables. Connects at the first use: some functions use no table.
     #[must_use]
     pub fn new(sdk: &SdkConfig, tables: TableNames) -> Self {
-        let (sdk, transaction_timeout) = (sdk.clone(), Timeouts::used_by(sdk).transaction());
+        let (sdk, call_timeout) = (sdk.clone(), Timeouts::used_by(sdk).all_attempts());
         let client: Box<dyn FnOnce() -> Client + Send> = Box::new(move || Client::new(&sdk));
-        Self { client: LazyLock::new(client), tables, transaction_timeout }
+        Self { client: LazyLock::new(client), tables, call_timeout }
     }
 
     /// Returns the published key set, which is read through the same connection.
@@ -126,8 +127,15 @@ impl DynamoDbStore {
         Ok(called("dynamodb:GetItem", get.send().await)?.item)
     }
 
-    /// Reads items of several tables at one time. Returns the items by table.
+    /// Reads items of several tables in one request. Returns the items by table.
     async fn get_batch(
+        &self,
+        requests: HashMap<String, KeysAndAttributes>,
+    ) -> Result<HashMap<String, Vec<Item>>, StoreError> {
+        self.in_time(self.attempt_batch(requests)).await
+    }
+
+    async fn attempt_batch(
         &self,
         requests: HashMap<String, KeysAndAttributes>,
     ) -> Result<HashMap<String, Vec<Item>>, StoreError> {
@@ -144,6 +152,10 @@ impl DynamoDbStore {
 
     /// Sends a conditional update.
     async fn update(&self, update: UpdateItemFluentBuilder) -> Result<ConditionalWrite, StoreError> {
+        self.in_time(self.attempt_update(update)).await
+    }
+
+    async fn attempt_update(&self, update: UpdateItemFluentBuilder) -> Result<ConditionalWrite, StoreError> {
         let error = match write_one(|| update.clone().send()).await {
             Ok(output) => return Ok(ConditionalWrite::Applied(output.attributes.unwrap_or_default())),
             Err(error) => error,
@@ -156,10 +168,21 @@ impl DynamoDbStore {
         }
     }
 
+    /// Deletes an item.
+    async fn delete(&self, delete: DeleteItemFluentBuilder) -> Result<(), StoreError> {
+        let attempts = async { called("dynamodb:DeleteItem", write_one(|| delete.clone().send()).await) };
+        self.in_time(async { Ok(attempts.await.map(|_| ())?) }).await
+    }
+
     /// Writes all of `items`, or none of them.
     async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<Transaction, StoreError> {
-        let transaction = tokio::time::timeout(self.transaction_timeout, self.attempt_transaction(items)).await;
-        transaction.unwrap_or_else(|elapsed| Err(StoreError::Busy(elapsed.into())))
+        self.in_time(self.attempt_transaction(items)).await
+    }
+
+    /// Limits the duration of a call with all its attempts.
+    async fn in_time<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        let call = tokio::time::timeout(self.call_timeout, call).await;
+        call.unwrap_or_else(|elapsed| Err(StoreError::Busy(elapsed.into())))
     }
 
     async fn attempt_transaction(&self, items: Vec<TransactWriteItem>) -> Result<Transaction, StoreError> {
@@ -186,6 +209,11 @@ impl DynamoDbStore {
             }
         }
     }
+}
+
+/// The error of a condition that failed although the item meets it, which a concurrent write can cause.
+fn unexplained() -> StoreError {
+    StoreError::Busy("dynamodb:UpdateItem: the item changed meanwhile".into())
 }
 
 /// Sends a write of one item, and repeats it while it conflicts with a transaction.

@@ -11,8 +11,8 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 
-use super::item::{Item, flag, is_failed_condition, item, n, number, s, session_sk, user_pk, write};
-use super::{DynamoDbStore, Transaction, write_one};
+use super::item::{Item, flag, is_failed_condition, item, n, number, s, session_sk, token_version, user_pk, write};
+use super::{DynamoDbStore, Transaction, unexplained};
 use crate::aws::error::called;
 use crate::store::sessions::REUSE_INTERVAL_SECONDS;
 use crate::store::{RefreshOutcome, Session, Sessions, StoreError};
@@ -52,11 +52,16 @@ impl Sessions for DynamoDbStore {
         };
         if is_failed_condition(user) {
             // The role may not read the whole user, so that the transaction does not return it.
-            let user = self.get_user(user_pk(next.user_id), &["is_disabled"]).await?;
-            return Ok(match user {
-                Some(user) if flag(&user, "is_disabled")? => RefreshOutcome::UserDisabled,
-                _ => RefreshOutcome::Revoked,
-            });
+            let user = self.get_user(user_pk(next.user_id), &["token_version", "is_disabled"]).await?;
+            let Some(user) = user else { return Ok(RefreshOutcome::Revoked) };
+            let (token_version, is_disabled) = (token_version(&user)?, flag(&user, "is_disabled")?);
+            return if is_disabled {
+                Ok(RefreshOutcome::UserDisabled)
+            } else if token_version != next.token_version {
+                Ok(RefreshOutcome::Revoked)
+            } else {
+                Err(unexplained())
+            };
         }
         let Some(session) = session.item() else { return Ok(RefreshOutcome::Revoked) };
         if number(session, "expires_at")? <= now {
@@ -72,8 +77,7 @@ impl Sessions for DynamoDbStore {
 
     async fn revoke_session(&self, session: &Session) -> Result<(), StoreError> {
         let delete = self.client.delete_item().table_name(&self.tables.sessions).set_key(Some(key(session)));
-        called("dynamodb:DeleteItem", write_one(|| delete.clone().send()).await)?;
-        Ok(())
+        self.delete(delete).await
     }
 
     async fn revoke_all_sessions(&self, session: &Session) -> Result<(), StoreError> {
@@ -86,8 +90,12 @@ impl Sessions for DynamoDbStore {
             .condition_expression("token_version = :token_version")
             .expression_attribute_values(":token_version", n(session.token_version))
             .expression_attribute_values(":next", n(i64::from(session.token_version) + 1));
-        // If the condition fails, the sessions are already revoked.
-        self.update(increment).await.map(|_| ())
+        if self.update(increment).await?.is_applied() {
+            return Ok(());
+        }
+        // The sessions are already revoked, or the user does not exist, or lacks a token version.
+        let user = self.get_user(user_pk(session.user_id), &["token_version"]).await?;
+        user.map_or(Ok(()), |user| token_version(&user).map(|_| ()))
     }
 }
 

@@ -21,7 +21,7 @@ use aws_sdk_dynamodb::types::{
 use super::item::{
     Item, flag, invalid, is_failed_condition, n, number, phone, phone_pk, purpose, s, sms_session_pk, text, write,
 };
-use super::{ConditionalWrite, DynamoDbStore, Transaction};
+use super::{ConditionalWrite, DynamoDbStore, Transaction, unexplained};
 use crate::limits::RateLimit;
 use crate::store::sms_sessions::MAX_SIGN_UPS;
 use crate::store::{
@@ -94,13 +94,15 @@ impl SmsSessions for DynamoDbStore {
         };
         let Some(session) = session else { return Ok(AttemptOutcome::NotFound) };
         let expires_at = number(&session, "expires_at")?;
-        Ok(if expires_at <= now {
-            AttemptOutcome::NotFound
+        if expires_at <= now {
+            Ok(AttemptOutcome::NotFound)
         } else if number(&session, "sent_at")? + code_seconds <= now {
-            AttemptOutcome::CodeExpired
+            Ok(AttemptOutcome::CodeExpired)
+        } else if number(&session, "attempts")? >= number(&session, "max_attempts")? {
+            Ok(AttemptOutcome::RateLimited { retry_after: expires_at - now })
         } else {
-            AttemptOutcome::RateLimited { retry_after: expires_at - now }
-        })
+            Err(unexplained())
+        }
     }
 
     async fn mark_verified(
@@ -117,13 +119,20 @@ impl SmsSessions for DynamoDbStore {
             .expression_attribute_values(":false", AttributeValue::Bool(false))
             .expression_attribute_values(":until", n(verified_until))
             .expression_attribute_values(":now", n(now));
-        Ok(match self.update(mark).await? {
-            ConditionalWrite::Applied(_) => VerificationOutcome::Verified,
-            ConditionalWrite::Rejected(Some(session)) if number(&session, "expires_at")? > now => {
-                VerificationOutcome::AlreadyVerified
+        let session = match self.update(mark).await? {
+            ConditionalWrite::Applied(_) => return Ok(VerificationOutcome::Verified),
+            ConditionalWrite::Rejected(session) => session,
+        };
+        match session {
+            Some(session) if number(&session, "expires_at")? > now => {
+                if flag(&session, "is_verified")? {
+                    Ok(VerificationOutcome::AlreadyVerified)
+                } else {
+                    Err(unexplained())
+                }
             }
-            ConditionalWrite::Rejected(_) => VerificationOutcome::NotFound,
-        })
+            _ => Ok(VerificationOutcome::NotFound),
+        }
     }
 
     async fn record_sign_up_attempt(
@@ -148,13 +157,19 @@ impl SmsSessions for DynamoDbStore {
             ConditionalWrite::Applied(_) => return Ok(SignUpAttemptOutcome::Recorded),
             ConditionalWrite::Rejected(session) => session,
         };
-        let verified = session.map(|session| verified(&session, now)).transpose()?.flatten();
-        Ok(match verified {
-            Some((verified, purpose)) if verified == *phone && purpose != Purpose::Signup => {
-                SignUpAttemptOutcome::OtherPurpose
+        let Some(session) = session else { return Ok(SignUpAttemptOutcome::NotVerified) };
+        match verified(&session, now)? {
+            Some((verified, purpose)) if verified == *phone => {
+                if purpose != Purpose::Signup {
+                    Ok(SignUpAttemptOutcome::OtherPurpose)
+                } else if number(&session, "sign_ups")? >= i64::from(MAX_SIGN_UPS) {
+                    Ok(SignUpAttemptOutcome::NotVerified)
+                } else {
+                    Err(unexplained())
+                }
             }
-            _ => SignUpAttemptOutcome::NotVerified,
-        })
+            _ => Ok(SignUpAttemptOutcome::NotVerified),
+        }
     }
 
     async fn verified_phone(

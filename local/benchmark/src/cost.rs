@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 
 use shared::error::BoxError;
 
+use crate::init::{Init, access};
 use crate::requests::Outcome;
 use crate::share::MB_PER_CPU;
 use crate::timing::{Row, digits};
@@ -137,19 +138,23 @@ pub(crate) fn print(rows: &[Row], outcomes: &[Outcome], template: &Json) -> Resu
         println!("| {function} | {} |", cells.join(" | "));
     }
 
-    let (mut calls, mut lambda, mut reads, mut writes) = (0.0, 0.0, 0.0, 0.0);
+    let (mut calls, mut lambda, mut reads, mut writes, mut secret_calls) = (0.0, 0.0, 0.0, 0.0, 0.0);
     for &(function, outcome, times) in CALLS {
         let millions = times * USERS / 1e6;
         let usage = &find(function, outcome, outcomes)?.usage;
         calls += millions;
         lambda +=
             millions * Work::new(function, outcome, rows, outcomes)?.dollars_per_million(memory(template, function)?);
-        // Includes the read of a missing item by each init.
-        reads += millions * (usage.read_units + COLD * 0.5);
+        let init = Init::new(access(function));
+        reads += millions * (usage.read_units + COLD * init.read_units());
         writes += millions * usage.write_units;
+        if init.secrets_manager.is_some() {
+            secret_calls += millions * COLD * 1e6;
+        }
     }
     let gb = |bytes: f64| bytes / 1e9;
-    let alarms = resources(template)?.filter(|resource| resource["Type"] == "AWS::CloudWatch::Alarm").count();
+    let alarms = count(template, "AWS::CloudWatch::Alarm")?;
+    let secrets = count(template, "AWS::SecretsManager::Secret")?;
     let bill = [
         ("API Gateway, requests", calls * prices::API_MILLION),
         ("Lambda, requests", calls * prices::LAMBDA_MILLION),
@@ -157,9 +162,9 @@ pub(crate) fn print(rows: &[Row], outcomes: &[Outcome], template: &Json) -> Resu
         ("DynamoDB, reads", reads * prices::READ_MILLION),
         ("DynamoDB, writes", writes * prices::WRITE_MILLION),
         ("DynamoDB, storage and recovery", gb(USERS * USER_BYTES) * prices::STORED_GB),
-        ("Secrets Manager", 2.0 * prices::SECRET + calls * 1e6 * COLD / 1e4 * prices::SECRET_TEN_THOUSAND),
+        ("Secrets Manager", secrets * prices::SECRET + secret_calls / 1e4 * prices::SECRET_TEN_THOUSAND),
         ("Access log", gb(calls * 1e6 * LOG_LINE_BYTES) * prices::LOG_GB),
-        ("Alarms and their metric", alarms as f64 * prices::ALARM + prices::METRIC),
+        ("Alarms and their metric", alarms * prices::ALARM + prices::METRIC),
         ("Data out", gb(calls * 1e6 * RESPONSE_BYTES) * prices::OUT_GB),
     ];
     println!("\nThe monthly cost of a million users, each with a sign-up, 10 logins and 100 profiles, without SMS:\n");
@@ -177,6 +182,11 @@ pub(crate) fn print(rows: &[Row], outcomes: &[Outcome], template: &Json) -> Resu
 
 fn resources(template: &Json) -> Result<impl Iterator<Item = &Json>, BoxError> {
     Ok(template["Resources"].as_object().ok_or("template.yaml has no resources")?.values())
+}
+
+/// Returns the number of resources of a type in the template.
+fn count(template: &Json, r#type: &str) -> Result<f64, BoxError> {
+    Ok(resources(template)?.filter(|resource| resource["Type"] == r#type).count() as f64)
 }
 
 /// Returns the memory of a function in the template, in MB.

@@ -3,21 +3,32 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use shared::access::KeyAccess;
 use shared::error::BoxError;
 
-use crate::init;
+use crate::init::{Init, access};
 use crate::services::{Behavior, Received, Respond, Service, Tls};
 
 /// The environment variables of a process.
 pub(crate) type Environment = HashMap<&'static str, String>;
 
-/// The variables that name the tables, and the names.
-pub(crate) const TABLES: [(&str, &str); 3] =
-    [("USERS_TABLE", "Users"), ("SMS_SESSIONS_TABLE", "SmsSessions"), ("TOKEN_FAMILIES_TABLE", "TokenFamilies")];
+/// A table.
+pub(crate) struct Table {
+    /// The environment variable that contains the name.
+    variable: &'static str,
+    pub(crate) name: &'static str,
+    /// The attributes of the primary key: the partition key, and the sort key if the table has one.
+    pub(crate) key: &'static [&'static str],
+}
+
+pub(crate) const USERS: Table = Table { variable: "USERS_TABLE", name: "Users", key: &["pk"] };
+pub(crate) const SMS_SESSIONS: Table = Table { variable: "SMS_SESSIONS_TABLE", name: "SmsSessions", key: &["pk"] };
+pub(crate) const SESSIONS: Table = Table { variable: "SESSIONS_TABLE", name: "Sessions", key: &["pk", "sk"] };
+pub(crate) const PUBLIC_KEYS: Table = Table { variable: "PUBLIC_KEYS_TABLE", name: "PublicKeys", key: &["pk"] };
+/// Every table.
+pub(crate) const TABLES: [Table; 4] = [USERS, SMS_SESSIONS, SESSIONS, PUBLIC_KEYS];
+
 /// The secret with the private keys.
 pub(crate) const PRIVATE_KEYS_SECRET: &str = "private";
-const PUBLIC_KEYS_SECRET: &str = "public";
 pub(crate) const ISSUER: &str = "https://accounts.example.com";
 
 /// The services that the functions use.
@@ -68,8 +79,7 @@ impl FakeAws {
 
     /// Returns the environment of a function, as the template and Lambda set it.
     pub(crate) fn environment(&self, function: &str) -> Environment {
-        let access = init::access(function);
-        let keys = if access.keys == KeyAccess::Sign { PRIVATE_KEYS_SECRET } else { PUBLIC_KEYS_SECRET };
+        let access = access(function);
         let mut environment = HashMap::from([
             ("AWS_REGION", "ap-northeast-2".to_owned()),
             ("AWS_DEFAULT_REGION", "ap-northeast-2".to_owned()),
@@ -82,11 +92,12 @@ impl FakeAws {
             ("AWS_CA_BUNDLE", self.authority().display().to_string()),
             // Prevents timeouts, however slow the machine is.
             ("TIMEOUT_FACTOR", "100".to_owned()),
-            ("KEYS_SECRET", keys.to_owned()),
-            ("PUBLIC_KEYS_SECRET", PUBLIC_KEYS_SECRET.to_owned()),
             ("TOKEN_ISSUER", ISSUER.to_owned()),
         ]);
-        environment.extend(TABLES.map(|(variable, table)| (variable, table.to_owned())));
+        environment.extend(TABLES.map(|table| (table.variable, table.name.to_owned())));
+        if Init::new(access).secrets_manager.is_some() {
+            environment.insert("PRIVATE_KEYS_SECRET", PRIVATE_KEYS_SECRET.to_owned());
+        }
         if access.sms {
             environment.insert("SERVICE_NAME", "Ably".to_owned());
         }

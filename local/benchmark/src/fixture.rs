@@ -5,14 +5,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use secrecy::ExposeSecret as _;
 use serde_json::{Value as Json, json};
+use shared::access::{SMS_SESSION, USER};
 use shared::config::Config;
 use shared::error::BoxError;
 use shared::store::Session;
 use shared::tokens::{KeySet, Keyring, TokenSettings, rotation};
-use shared::values::{AuthCode, Field as _, InvalidField, Password, Phone, SmsSessionId, UserId};
+use shared::values::{AuthCode, Field as _, InvalidField, Password, Phone, Purpose, SmsSessionId, UserId};
 
 use crate::events::{PASSWORD, get, login, post, profile, replace_password};
-use crate::fake_aws::{FakeAws, ISSUER, PRIVATE_KEYS_SECRET};
+use crate::fake_aws::{FakeAws, ISSUER, PRIVATE_KEYS_SECRET, SESSIONS, Table, USERS};
 use crate::http::Request;
 use crate::services::{Behavior, Response};
 
@@ -66,38 +67,59 @@ impl Fixture {
         let hash = Password::parse(PASSWORD).map_err(message)?.hash(bcrypt_cost)?;
         let s = |text: &str| json!({ "S": text });
         let n = |number: i64| json!({ "N": number.to_string() });
+        let flag = |flag: bool| json!({ "BOOL": flag });
         let user_item = json!({
             "name": s("Kim Minji"), "nickname": s("minji"), "email": s("minji@example.com"), "phone": s(PHONE),
-            "password_hash": s(hash.as_str()), "created_at": n(now), "updated_at": n(now), "credentials_changed_at": n(now),
+            "password_hash": s(hash.as_str()), "created_at": n(now), "updated_at": n(now), "password_reset_at": n(now),
+            "token_version": n(session.token_version.into()), "is_disabled": flag(false), "claims": json!({ "M": {} }),
         });
-        let link = json!({ "user_id": s(&user.to_string()), "email": s("minji@example.com"), "name": s("Kim Minji") });
+        let link = json!({ "user_id": s(&user.to_string()) });
+        // Its purpose is that of the only function that reads it: sign-up leaves the check to DynamoDB.
+        let purpose = Purpose::PasswordReset;
         let sms_session_item = json!({
-            "phone": s(PHONE), "code_hash": s(sms_session.code_mac(&phone, None, &code).as_str()), "sent_at": n(now),
-            "attempts": n(0), "is_verified": json!({ "BOOL": true }), "expires_at": n(now + 100_000),
+            "phone": s(PHONE), "purpose": s(purpose.as_str()),
+            "code_mac": s(sms_session.code_mac(&phone, purpose, &code).as_str()), "sent_at": n(now), "attempts": n(1),
+            "max_attempts": n(5), "is_verified": flag(true), "sign_ups": n(0), "ip": s("203.0.113.7"),
+            "expires_at": n(now + 100_000),
         });
+        let session_item = json!({
+            "generation": n(0), "rotated_at": n(now), "created_at": n(now), "user_agent": s("benchmark"),
+            "token_version": n(session.token_version.into()), "expires_at": n(session.expires_at),
+        });
+        let private = keys.expose_secret().to_owned();
+        let keys_item = json!({ "key_set": s(&rotation::public_keys(&private)?) });
+        // A day ahead, because Ably cancels a rotation that is late.
+        let rotated = rotation::rotate(&private, now + 24 * 60 * 60)?.expose_secret().to_owned();
         let dynamodb = move |request: &Request| {
             let operation = request.header("x-amz-target").unwrap_or_default();
             let body: Json = serde_json::from_slice(&request.body).unwrap_or_default();
             let pk = body["Key"]["pk"]["S"].as_str().unwrap_or_default();
             let response = match operation.rsplit('.').next() {
-                Some("GetItem") if pk.starts_with("USER#") => json!({ "Item": user_item }),
-                Some("GetItem") if pk.starts_with("SESSION#") => json!({ "Item": sms_session_item }),
                 Some("GetItem") if pk == "WARM" || pk.contains("nobody") => json!({}),
-                Some("GetItem") => json!({ "Item": link }),
+                Some("GetItem") => {
+                    let item = match pk {
+                        "KEYS" => &keys_item,
+                        _ if pk.starts_with(USER) => &user_item,
+                        _ if pk.starts_with(SMS_SESSION) => &sms_session_item,
+                        _ => &link,
+                    };
+                    json!({ "Item": projected(item, &body) })
+                }
+                Some("BatchGetItem") => {
+                    let item = |table: &Table, item| json!([projected(item, &body["RequestItems"][table.name])]);
+                    let items = json!({
+                        USERS.name: item(&USERS, &user_item), SESSIONS.name: item(&SESSIONS, &session_item),
+                    });
+                    json!({ "Responses": items, "UnprocessedKeys": {} })
+                }
+                Some("UpdateItem") if body["ReturnValues"] == "ALL_NEW" => json!({ "Attributes": sms_session_item }),
                 _ => json!({}),
             };
             Response::dynamodb(200, &response)
         };
-        let private = keys.expose_secret().to_owned();
-        let public = rotation::public_keys(&private)?;
-        let rotated = rotation::rotate(&private, now)?.expose_secret().to_owned();
         let secrets_manager = move |request: &Request| {
             let body: Json = serde_json::from_slice(&request.body).unwrap_or_default();
-            let secret = match (body["SecretId"].as_str(), body["VersionId"].as_str()) {
-                (Some(PRIVATE_KEYS_SECRET), Some("2")) => &rotated,
-                (Some(PRIVATE_KEYS_SECRET), _) => &private,
-                _ => &public,
-            };
+            let secret = if body["VersionId"] == "2" { &rotated } else { &private };
             Response::secrets_manager(&json!({
                 "ARN": "arn", "Name": body["SecretId"], "VersionId": "1", "SecretString": *secret,
                 "VersionIdsToStages": { "1": ["AWSCURRENT"], "2": ["AWSPENDING"] },
@@ -155,4 +177,12 @@ impl Fixture {
             case("rotate-keys", "rotate-keys", None, vec![rotation]),
         ]
     }
+}
+
+/// Returns the attributes of an item that a read requests, or all of them if it does not name any.
+fn projected(item: &Json, read: &Json) -> Json {
+    let (Some(item), Some(names)) = (item.as_object(), read["ExpressionAttributeNames"].as_object()) else {
+        return item.clone();
+    };
+    names.values().filter_map(|name| Some((name.as_str()?.to_owned(), item.get(name.as_str()?)?.clone()))).collect()
 }

@@ -88,8 +88,11 @@ fn values(measured: &Measured) -> Result<Values, BoxError> {
     measured.rows.iter().map(values).collect()
 }
 
-/// Records the metrics.
+/// Records the metrics, and prints every outcome with unexpected requests, units or connections.
 pub(crate) fn record(measured: &Measured) -> Result<(), BoxError> {
+    for mismatch in measured.outcomes.iter().filter_map(|outcome| outcome.mismatch.as_ref()) {
+        println!("UNEXPECTED: {mismatch}");
+    }
     let rows: serde_json::Map<String, Json> =
         values(measured)?.into_iter().map(|(row, values)| (row, json!(values.map(|value| value as u64)))).collect();
     Ok(std::fs::write(recorded_file(), format!("{:#}\n", Json::Object(rows)))?)

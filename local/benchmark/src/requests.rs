@@ -16,7 +16,7 @@ use shared::error::BoxError;
 use shared::tokens::rotation;
 
 use crate::events::post;
-use crate::fake_aws::{FakeAws, TABLES};
+use crate::fake_aws::{FakeAws, PUBLIC_KEYS, SMS_SESSIONS, TABLES};
 use crate::http::Request;
 use crate::init::{Init, access};
 use crate::lambda::Lambda;
@@ -26,8 +26,8 @@ use dynamodb_local::DynamoDbLocal;
 
 /// The requests of an outcome, and the units that they consume.
 ///
-/// A consistent read of an item consumes a read unit. A write of an item consumes a write unit, or two in a
-/// transaction, even if the transaction is rejected
+/// A consistent read of an item consumes a read unit, even if the item does not exist. A write of an item
+/// consumes a write unit, or two in a transaction, even if a condition rejects it
 /// ([AWS](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html)).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Usage {
@@ -98,12 +98,15 @@ impl Usage {
 }
 
 impl Walk {
-    /// Creates the tables, and starts the services.
+    /// Creates the tables, publishes the keys, and starts the services.
     fn new(programs: &Path, dynamodb_local_url: &str, behavior: Behavior) -> Result<Self, BoxError> {
         let dynamodb_local = DynamoDbLocal::new(dynamodb_local_url);
-        for (_, table) in TABLES {
+        for table in &TABLES {
             dynamodb_local.create_table(table)?;
         }
+        let keys = rotation::create(i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?)?;
+        let public_keys = rotation::public_keys(keys.expose_secret())?;
+        dynamodb_local.put_item(&PUBLIC_KEYS, &json!({ "pk": { "S": "KEYS" }, "key_set": { "S": public_keys } }))?;
         let state = Arc::new(Mutex::new(State::default()));
         let (shared, backend) = (state.clone(), dynamodb_local.clone());
         let dynamodb = move |request: &Request| {
@@ -129,13 +132,12 @@ impl Walk {
                 let error = "<ErrorResponse><Error><Code>InternalError</Code></Error></ErrorResponse>";
                 return Response::sns(500, error.to_owned());
             }
-            // Finds the code: it is the only run of six digits, as a phone number is longer.
+            // Finds the code: no other run of digits is as long, and a phone number is longer.
             let body = String::from_utf8_lossy(&request.body).replace("%20", " ");
             let mut runs = body.split(|c: char| !c.is_ascii_digit());
-            state.code = runs.find(|run| run.len() == 6).unwrap_or_default().to_owned();
+            state.code = runs.find(|run| matches!(run.len(), 6 | 8)).unwrap_or_default().to_owned();
             Response::sns_success(request)
         };
-        let keys = rotation::create(i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?)?;
         let secrets_manager = move |_: &Request| {
             Response::secrets_manager(
                 &json!({ "ARN": "arn", "Name": "keys", "VersionId": "1", "SecretString": keys.expose_secret() }),
@@ -184,14 +186,13 @@ impl Walk {
         self.spawn(function)?;
         let (usage, connections) = self.take_usage();
         let init = Init::new(access(function));
-        let if_any = |times: usize, request| if times > 0 { format!("{times} {request}") } else { String::new() };
+        let once = |operation: Option<&str>| operation.map_or(String::new(), |operation| format!("1 {operation}"));
         let expected = Usage {
-            dynamodb: if_any(init.dynamodb, "GetItem"),
-            // A read of a missing item that need not be consistent consumes half a unit.
-            read_units: 0.5 * init.dynamodb as f64,
+            dynamodb: once(init.dynamodb.map(|_| "GetItem")),
+            read_units: init.read_units(),
             write_units: 0.0,
-            sns: if_any(init.sns, "GetSMSAttributes"),
-            secrets_manager: if_any(init.secrets_manager, "GetSecretValue"),
+            sns: once(init.sns),
+            secrets_manager: once(init.secrets_manager),
         };
         let is_expected = usage == expected && connections == init.connections();
         let mismatch = (!is_expected).then(|| format!("{function}, init: expected {expected:?}"));
@@ -221,17 +222,23 @@ impl Walk {
         (usage, received.connections())
     }
 
-    /// Opens and verifies an SMS session, and returns its ID. Records no outcome.
+    /// Opens and verifies an SMS session whose purpose is not named, and returns its ID. Records no outcome.
     fn verify_sms_session(&mut self, phone: &str) -> Result<Json, BoxError> {
         let session_id = self.open_sms_session(phone)?;
+        self.verify_latest_code(&session_id, phone)?;
+        Ok(session_id)
+    }
+
+    /// Verifies an SMS session with the code of the latest SMS. Records no outcome.
+    fn verify_latest_code(&mut self, session_id: &Json, phone: &str) -> Result<(), BoxError> {
         let code = self.state().code.clone();
         let fields = json!({ "session_id": session_id, "phone": phone, "auth_code": code });
         self.invoke("sms-auth-verify", &post("sms-auth/verify", &fields))?;
         self.take_usage();
-        Ok(session_id)
+        Ok(())
     }
 
-    /// Opens an SMS session, and returns its ID. Records no outcome.
+    /// Opens an SMS session whose purpose is not named, and returns its ID. Records no outcome.
     fn open_sms_session(&mut self, phone: &str) -> Result<Json, BoxError> {
         let response = self.invoke("sms-auth-send", &post("sms-auth/send", &json!({ "phone": phone })))?;
         let body: Json = serde_json::from_str(response["body"].as_str().unwrap_or_default())?;
@@ -242,7 +249,7 @@ impl Walk {
     /// Deletes the record of the SMS sent to a phone number, so that its rate limit permits another one.
     fn clear_rate_limit(&self, phone: &str) -> Result<(), BoxError> {
         let pk = format!("PHONE#+82{}", phone.trim_start_matches('0'));
-        self.dynamodb_local.delete_item("SmsSessions", &pk)
+        self.dynamodb_local.delete_item(&SMS_SESSIONS, &pk)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

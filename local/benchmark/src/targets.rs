@@ -74,7 +74,7 @@ pub(crate) fn print(measured: &Measured) {
     at_most("cold, `profile` ÷ hello", of_row("profile", cold) / of_row("hello", cold), 4.0);
     at_least("cold, FastAPI ÷ `profile`", of_row(FASTAPI_PROFILE, cold) / of_row("profile", cold), 40.0);
     let profile_first = measured.instructions("profile").first as f64 / 1e6;
-    at_most("instructions to the first response of `profile`, millions", profile_first, 10.0);
+    at_most("instructions to the first response of `profile`, millions", profile_first, 6.0);
     at_most("128 MB, first request ÷ warm, maximum of all functions", first, 1.3);
     at_most("instructions, warm `profile` ÷ hello", warm("profile") / warm("hello"), 4.0);
     let without_bcrypt = 100.0 * (warm("login") - bcrypt) / (4.0 * bcrypt);

@@ -3,6 +3,7 @@
 use serde_json::{Value as Json, json};
 use shared::error::BoxError;
 
+use crate::fake_aws::Table;
 use crate::http::Request;
 
 /// A DynamoDB Local.
@@ -24,18 +25,24 @@ impl DynamoDbLocal {
         Self { url: url.to_owned() }
     }
 
-    /// Creates a table with the key `pk`.
-    pub(super) fn create_table(&self, table: &str) -> Result<(), BoxError> {
-        let attribute = json!({ "AttributeName": "pk", "AttributeType": "S" });
-        let key = json!({ "AttributeName": "pk", "KeyType": "HASH" });
+    pub(super) fn create_table(&self, table: &Table) -> Result<(), BoxError> {
+        let attributes = table.key.iter().map(|name| json!({ "AttributeName": name, "AttributeType": "S" }));
+        let types = ["HASH", "RANGE"];
+        let key = table.key.iter().zip(types).map(|(name, r#type)| json!({ "AttributeName": name, "KeyType": r#type }));
         let table = json!({
-            "TableName": table, "BillingMode": "PAY_PER_REQUEST", "AttributeDefinitions": [attribute], "KeySchema": [key],
+            "TableName": table.name, "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": attributes.collect::<Json>(), "KeySchema": key.collect::<Json>(),
         });
         self.call("CreateTable", &table)
     }
 
-    pub(super) fn delete_item(&self, table: &str, pk: &str) -> Result<(), BoxError> {
-        self.call("DeleteItem", &json!({ "TableName": table, "Key": { "pk": { "S": pk } } }))
+    pub(super) fn put_item(&self, table: &Table, item: &Json) -> Result<(), BoxError> {
+        self.call("PutItem", &json!({ "TableName": table.name, "Item": item }))
+    }
+
+    /// Deletes the item with this partition key, of a table without a sort key.
+    pub(super) fn delete_item(&self, table: &Table, pk: &str) -> Result<(), BoxError> {
+        self.call("DeleteItem", &json!({ "TableName": table.name, "Key": { "pk": { "S": pk } } }))
     }
 
     /// Forwards the request of a function, with the option that reports the consumed units.
@@ -70,11 +77,71 @@ impl DynamoDbLocal {
 /// Returns the read and the write units of a request.
 ///
 /// A transaction consumes two for each of its items, which are smaller than a kilobyte, as AWS documents.
-/// DynamoDB Local reports other numbers, and none for a rejected transaction.
+/// DynamoDB Local reports other numbers, and none for a rejected transaction. It also reports none for a rejected
+/// [conditional write](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/WorkingWithItems.html#WorkingWithItems.ConditionalUpdate)
+/// and a missing item of a [batch](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html),
+/// each of which consumes a unit. Every read in a batch of Ably is consistent.
 fn units(target: &str, request: &Json, response: &Json) -> (f64, f64) {
     if let Some(items) = request["TransactItems"].as_array() {
         return (0.0, 2.0 * items.len() as f64);
     }
-    let consumed = response["ConsumedCapacity"]["CapacityUnits"].as_f64().unwrap_or_default();
-    if target.ends_with(".GetItem") { (consumed, 0.0) } else { (0.0, consumed) }
+    let error = response["__type"].as_str().unwrap_or_default();
+    if error.ends_with("#ConditionalCheckFailedException") {
+        return (0.0, 1.0);
+    }
+    let units = |consumed: &Json| consumed["CapacityUnits"].as_f64().unwrap_or_default();
+    let consumed = match &response["ConsumedCapacity"] {
+        // One per table of a batch.
+        Json::Array(consumed) => consumed.iter().map(units).sum::<f64>() + missing_items(request, response) as f64,
+        consumed => units(consumed),
+    };
+    if target.ends_with("GetItem") { (consumed, 0.0) } else { (0.0, consumed) }
+}
+
+/// Returns the number of items that a batch requested and that do not exist.
+fn missing_items(request: &Json, response: &Json) -> usize {
+    let requested = request["RequestItems"].as_object().into_iter().flatten();
+    let count = |items: &Json| items.as_array().map_or(0, Vec::len);
+    requested.map(|(table, read)| count(&read["Keys"]).saturating_sub(count(&response["Responses"][table]))).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn assert_units(operation: &str, request: &Json, response: &Json, expected: (f64, f64)) {
+        let (read, write) = units(&format!("DynamoDB_20120810.{operation}"), request, response);
+        assert!((read - expected.0).abs() + (write - expected.1).abs() < f64::EPSILON, "{operation}: {read}, {write}");
+    }
+
+    #[test]
+    fn reads_and_writes_consume_the_reported_units() {
+        let consumed = json!({ "ConsumedCapacity": { "CapacityUnits": 1.0 } });
+        assert_units("GetItem", &json!({}), &consumed, (1.0, 0.0));
+        assert_units("UpdateItem", &json!({}), &consumed, (0.0, 1.0));
+        let batch = json!({ "RequestItems": { "Users": { "Keys": [{}] }, "Sessions": { "Keys": [{}] } } });
+        let per_table = json!({
+            "Responses": { "Users": [{}], "Sessions": [{}] },
+            "ConsumedCapacity": [{ "CapacityUnits": 1.0 }, { "CapacityUnits": 1.0 }],
+        });
+        assert_units("BatchGetItem", &batch, &per_table, (2.0, 0.0));
+    }
+
+    #[test]
+    fn a_missing_item_of_a_batch_consumes_a_unit() {
+        let batch = json!({ "RequestItems": { "Users": { "Keys": [{}] }, "Sessions": { "Keys": [{}] } } });
+        let response = json!({
+            "Responses": { "Users": [{}], "Sessions": [] }, "ConsumedCapacity": [{ "CapacityUnits": 1.0 }],
+        });
+        assert_units("BatchGetItem", &batch, &response, (2.0, 0.0));
+    }
+
+    #[test]
+    fn a_rejected_write_consumes_as_many_units_as_an_applied_one() {
+        let rejected = json!({ "__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException" });
+        assert_units("UpdateItem", &json!({}), &rejected, (0.0, 1.0));
+        let cancelled = json!({ "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException" });
+        assert_units("TransactWriteItems", &json!({ "TransactItems": [{}, {}] }), &cancelled, (0.0, 4.0));
+    }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 use shared::error::BoxError;
+use shared::store::sms_sessions::MAX_SIGN_UPS;
 
 use super::{Usage, Walk};
 use crate::events::{PASSWORD, get, login, post, profile, replace_password};
@@ -30,86 +31,112 @@ impl Walk {
         let nothing = Usage::default();
         let one_read = Usage::dynamodb("1 GetItem", 1.0, 0.0);
         let two_reads = Usage::dynamodb("2 GetItem", 2.0, 0.0);
+        let one_update = Usage::dynamodb("1 UpdateItem", 0.0, 1.0);
+        let two_updates = Usage::dynamodb("2 UpdateItem", 0.0, 2.0);
         let (own_phone, other_phone) = ("01012345678", "01087654321");
 
         // Sign-up.
         self.call("email-duplicate-check", "free", email(), 200, &one_read)?;
         self.call("phone-duplicate-check", "free", phone(own_phone), 200, &one_read)?;
         self.call("phone-duplicate-check", "invalid phone number", phone("1"), 422, &nothing)?;
-        let opened = Usage::dynamodb("1 TransactWriteItems", 0.0, 4.0);
+        let opened = Usage::dynamodb("1 GetItem, 1 TransactWriteItems", 1.0, 4.0);
         let sent = self.call("sms-auth-send", "sent", send(own_phone), 200, &opened.clone().with_sms())?;
         let session_id = &sent["session_id"];
+        let code = self.state().code.clone();
         self.call("sms-auth-send", "rate limited", send(own_phone), 429, &opened)?;
+        let reset = post("sms-auth/send", &json!({ "phone": other_phone, "purpose": "password_reset" }));
+        let opened_directly = Usage::dynamodb("1 TransactWriteItems", 0.0, 4.0).with_sms();
+        let sent = self.call("sms-auth-send", "sent, purpose named", reset, 200, &opened_directly)?;
+        let reset_session_id = &sent["session_id"];
+        self.verify_latest_code(reset_session_id, other_phone)?;
+        self.clear_rate_limit(other_phone)?;
         self.state().sns_is_unavailable = true;
-        let refunded = Usage::dynamodb("2 TransactWriteItems", 0.0, 8.0).with_sms();
+        let refunded = Usage::dynamodb("1 GetItem, 2 TransactWriteItems", 1.0, 8.0).with_sms();
         self.call("sms-auth-send", "SNS fails: refunded", send(other_phone), 504, &refunded)?;
         self.state().sns_is_unavailable = false;
-        let code = self.state().code.clone();
         let wrong_code = verify(session_id, own_phone, another_code(&code));
-        let attempt = Usage::dynamodb("1 GetItem, 1 TransactWriteItems", 1.0, 4.0);
-        self.call("sms-auth-verify", "wrong code", wrong_code, 401, &attempt)?;
+        self.call("sms-auth-verify", "wrong code", wrong_code, 401, &one_update)?;
         let unknown = verify(&json!("A".repeat(43)), own_phone, &code);
-        self.call("sms-auth-verify", "unknown SMS session", unknown, 404, &attempt)?;
-        let wrong_phone = Usage::dynamodb("1 GetItem, 2 TransactWriteItems", 1.0, 6.0);
+        self.call("sms-auth-verify", "unknown SMS session", unknown, 404, &one_update)?;
         let other = verify(session_id, other_phone, &code);
-        self.call("sms-auth-verify", "another phone number", other, 401, &wrong_phone)?;
+        self.call("sms-auth-verify", "another phone number", other, 401, &one_update)?;
         let early = sign_up(session_id, own_phone, "minji@example.com");
-        self.call("signup", "phone number not verified", early, 401, &one_read)?;
-        let verified = Usage::dynamodb("1 GetItem, 2 TransactWriteItems", 1.0, 8.0);
-        self.call("sms-auth-verify", "verified", verify(session_id, own_phone, &code), 200, &verified)?;
+        self.call("signup", "phone number not verified", early, 401, &one_update)?;
+        self.call("sms-auth-verify", "verified", verify(session_id, own_phone, &code), 200, &two_updates)?;
+        self.call("sms-auth-verify", "already verified", verify(session_id, own_phone, &code), 200, &two_updates)?;
         let valid = || sign_up(session_id, own_phone, "minji@example.com");
-        let created = Usage::dynamodb("1 GetItem, 1 TransactWriteItems", 1.0, 10.0);
+        let created = Usage::dynamodb("1 TransactWriteItems, 1 UpdateItem", 0.0, 11.0);
         let first_tokens = self.call("signup", "signed up", valid(), 201, &created)?;
-        self.call("signup", "SMS session already used", valid(), 401, &one_read)?;
+        self.call("signup", "SMS session already used", valid(), 401, &one_update)?;
         self.call("email-duplicate-check", "taken", email(), 200, &one_read)?;
         self.call("phone-duplicate-check", "taken", phone(own_phone), 200, &one_read)?;
-        let other_session_id = self.verify_sms_session(other_phone)?;
-        let taken = sign_up(&other_session_id, other_phone, "minji@example.com");
-        self.call("signup", "email taken", taken, 409, &created)?;
+        let session_id = self.verify_sms_session(other_phone)?;
+        let taken = || sign_up(&session_id, other_phone, "minji@example.com");
+        self.call("signup", "email taken", taken(), 409, &created)?;
+        for _ in 1..MAX_SIGN_UPS {
+            self.invoke("signup", &taken())?;
+        }
+        self.take_usage();
+        self.call("signup", "attempts exhausted", taken(), 401, &one_update)?;
         self.call("signup", "missing fields", post("signup", &json!({})), 422, &nothing)?;
+        self.clear_rate_limit(own_phone)?;
+        // The phone number has an account, so the session is for a reset.
+        let own_reset_session_id = self.verify_sms_session(own_phone)?;
+        let account_exists = sign_up(&own_reset_session_id, own_phone, "minji@example.com");
+        let looked_up = Usage::dynamodb("2 GetItem, 1 UpdateItem", 2.0, 1.0);
+        self.call("signup", "SMS session for a reset, phone number taken", account_exists, 409, &looked_up)?;
 
         // Login and profile.
         let logged_in = Usage::dynamodb("2 GetItem, 1 PutItem", 2.0, 1.0);
-        let tokens = self.call("login", "logged in", login("minji@example.com", PASSWORD), 200, &logged_in)?;
+        let valid = || login("minji@example.com", PASSWORD);
+        let tokens = self.call("login", "logged in", valid(), 200, &logged_in)?;
         self.call("login", "wrong password", login("minji@example.com", "a wrong battery"), 401, &two_reads)?;
         self.call("login", "unknown user", login("nobody@example.com", PASSWORD), 401, &two_reads)?;
-        let access = tokens["access_token"].as_str().unwrap_or_default();
-        self.call("profile", "shown", profile(access), 200, &one_read)?;
+        let shown = Usage::dynamodb("1 BatchGetItem", 2.0, 0.0);
+        let profile_of = |tokens: &Json| profile(tokens["access_token"].as_str().unwrap_or_default());
+        self.call("profile", "shown", profile_of(&tokens), 200, &shown)?;
         self.call("profile", "invalid token", profile("e30.e30.e30"), 401, &nothing)?;
         self.state().dynamodb_throttles = true;
-        let throttled = Usage::dynamodb("3 GetItem", 0.0, 0.0);
-        self.call("profile", "DynamoDB throttles: sent 3 times", profile(access), 503, &throttled)?;
-        // Starts the function again while DynamoDB throttles: init must not fail.
-        self.spawn("profile")?;
+        let throttled = Usage::dynamodb("3 BatchGetItem", 0.0, 0.0);
+        self.call("profile", "DynamoDB throttles: sent 3 times", profile_of(&tokens), 503, &throttled)?;
+        // Starts a function without public keys again while DynamoDB throttles: init must not fail.
+        self.spawn("email-duplicate-check")?;
         self.take_usage();
         self.state().dynamodb_throttles = false;
-        self.call("profile", "DynamoDB throttled init", profile(access), 200, &one_read)?;
+        self.call("email-duplicate-check", "DynamoDB throttled init", email(), 200, &one_read)?;
 
         // Refresh and logout.
         let rotated = Usage::dynamodb("1 TransactWriteItems", 0.0, 4.0);
-        let second = self.call("token-refresh", "refreshed", refresh(&tokens["refresh_token"]), 200, &rotated)?;
-        let third = self.call("token-refresh", "refreshed", refresh(&second["refresh_token"]), 200, &rotated)?;
-        let revoked = Usage::dynamodb("2 TransactWriteItems", 0.0, 6.0);
-        let reuse = refresh(&tokens["refresh_token"]);
-        self.call("token-refresh", "reused: session revoked", reuse, 401, &revoked)?;
-        self.call("token-refresh", "revoked session", refresh(&third["refresh_token"]), 401, &rotated)?;
+        let refresh_with = |tokens: &Json| refresh(&tokens["refresh_token"]);
+        let second = self.call("token-refresh", "refreshed", refresh_with(&tokens), 200, &rotated)?;
+        let third = self.call("token-refresh", "refreshed", refresh_with(&second), 200, &rotated)?;
+        let revoked = Usage::dynamodb("1 DeleteItem, 1 TransactWriteItems", 0.0, 5.0);
+        self.call("token-refresh", "reused: session revoked", refresh_with(&tokens), 401, &revoked)?;
+        self.call("token-refresh", "revoked session", refresh_with(&third), 401, &rotated)?;
         self.call("token-refresh", "invalid token", refresh(&json!("e30.e30.e30")), 401, &nothing)?;
-        let logged_out = Usage::dynamodb("1 TransactWriteItems", 0.0, 2.0);
-        self.call("logout", "logged out", log_out(&third["refresh_token"], false), 204, &logged_out)?;
-        let everywhere = log_out(&first_tokens["refresh_token"], true);
-        self.call("logout", "logged out everywhere", everywhere, 204, &logged_out)?;
-        self.call("profile", "revoked session", profile(access), 401, &one_read)?;
+        let response = self.invoke("login", &valid())?;
+        self.take_usage();
+        let tokens: Json = serde_json::from_str(response["body"].as_str().unwrap_or_default())?;
+        let deleted = Usage::dynamodb("1 DeleteItem", 0.0, 1.0);
+        self.call("logout", "logged out", log_out(&tokens["refresh_token"], false), 204, &deleted)?;
+        self.call("logout", "already logged out", log_out(&tokens["refresh_token"], false), 204, &deleted)?;
+        self.call("profile", "logged out", profile_of(&tokens), 401, &shown)?;
+        let everywhere = || log_out(&first_tokens["refresh_token"], true);
+        self.call("logout", "logged out everywhere", everywhere(), 204, &one_update)?;
+        let rejected = Usage::dynamodb("1 GetItem, 1 UpdateItem", 1.0, 1.0);
+        self.call("logout", "already logged out everywhere", everywhere(), 204, &rejected)?;
+        self.call("profile", "logged out everywhere", profile_of(&first_tokens), 401, &shown)?;
+        let user_read = Usage::dynamodb("1 GetItem, 1 TransactWriteItems", 1.0, 4.0);
+        self.call("token-refresh", "logged out everywhere", refresh_with(&first_tokens), 401, &user_read)?;
 
         // Replacing a password.
-        self.clear_rate_limit(own_phone)?;
-        let session_id = self.verify_sms_session(own_phone)?;
-        let too_short = replace_password(&session_id, "short");
+        let too_short = replace_password(&own_reset_session_id, "short");
         self.call("password", "password too short", too_short, 422, &nothing)?;
         let replace = |session_id: &Json| replace_password(session_id, "a newer horse battery");
-        let replaced = Usage::dynamodb("2 GetItem, 1 TransactWriteItems", 2.0, 4.0);
-        self.call("password", "replaced", replace(&session_id), 200, &replaced)?;
-        self.call("password", "SMS session already used", replace(&session_id), 401, &one_read)?;
-        self.call("password", "unknown phone number", replace(&other_session_id), 404, &two_reads)?;
+        let replaced = Usage::dynamodb("3 GetItem, 1 TransactWriteItems", 3.0, 4.0);
+        self.call("password", "replaced", replace(&own_reset_session_id), 200, &replaced)?;
+        self.call("password", "SMS session already used", replace(&own_reset_session_id), 401, &one_read)?;
+        self.call("password", "unknown phone number", replace(reset_session_id), 404, &two_reads)?;
 
         // Guesses.
         self.clear_rate_limit(other_phone)?;
@@ -119,7 +146,7 @@ impl Walk {
             self.invoke("sms-auth-verify", &guess)?;
         }
         self.take_usage();
-        self.call("sms-auth-verify", "attempts exhausted", guess, 429, &attempt)?;
+        self.call("sms-auth-verify", "attempts exhausted", guess, 429, &one_update)?;
 
         // Public keys, and their rotation.
         self.call("jwks", "shown", get("/.well-known/jwks.json", ""), 200, &nothing)?;

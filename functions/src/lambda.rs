@@ -138,7 +138,7 @@ pub struct EventResponse {
 /// Responds to one event. Errors of the handler become responses too.
 pub async fn respond(endpoint: Endpoint, app: &App, event: Event) -> EventResponse {
     let result = match read(event) {
-        Ok(request) => (endpoint.handle)(app, request).await,
+        Ok(request) => endpoint.respond(app, request).await,
         Err(error) => Err(error),
     };
     write(endpoint, result)
@@ -195,7 +195,8 @@ fn read(event: Event) -> Result<Request, ApiError> {
 fn log(endpoint: Endpoint, error: &ApiError) {
     let (function, status, error_code) = (endpoint.name, error.code().status(), error.code().as_str());
     let cause = std::error::Error::source(error).map(ToString::to_string);
-    if status >= 500 {
+    // While the operator pauses SMS, nothing fails.
+    if status >= 500 && !matches!(error, ApiError::SmsPaused) {
         tracing::error!(function, status, error_code, cause, "failed");
     } else {
         tracing::info!(function, status, error_code, "refused");

@@ -14,6 +14,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     name: "local-outbox",
     routes: &[("GET", "/local/outbox")],
     authentication: Authentication::None,
+    is_read_only: true,
     own_errors: &[ErrorCode::RequestInvalid],
     access: Access::NONE,
     handle: |app, request| Box::pin(handle(app, request)),

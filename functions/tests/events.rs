@@ -73,6 +73,47 @@ async fn each_endpoint_requires_the_declared_authentication() {
 }
 
 #[tokio::test]
+async fn web_pages_of_other_origins_can_only_read() {
+    let mut app = TestApp::new();
+    app.inner.config.allowed_origins = vec!["https://app.example.com".to_owned()];
+    // Spelled out, so that no endpoint is forgotten.
+    let read_only = ["email-duplicate-check", "phone-duplicate-check", "profile", "jwks", "openid-configuration"];
+    for &endpoint in ENDPOINTS {
+        let send = async |origin: &str, site: &str| {
+            let mut event: Json = serde_json::from_str(&event(endpoint.name)).unwrap();
+            event["headers"]["origin"] = origin.into();
+            event["headers"]["sec-fetch-site"] = site.into();
+            let response = respond(&app, endpoint, &event.to_string()).await;
+            let body: Json = serde_json::from_str(&response.body).unwrap_or_default();
+            (response.status_code, body["error_code"].as_str().unwrap_or_default().to_owned())
+        };
+        let rejected = (403, "REQUEST__CROSS_SITE".to_owned());
+        let is_rejected = send("https://example.org", "cross-site").await == rejected;
+        assert_eq!(is_rejected, !read_only.contains(&endpoint.name), "{}", endpoint.name);
+        for (origin, site) in [("https://app.example.com", "cross-site"), ("https://example.org", "same-origin")] {
+            assert_ne!(send(origin, site).await, rejected, "{}", endpoint.name);
+        }
+    }
+    assert_eq!(app.texts("01012345678").len(), 1, "only the allowed origin requested an SMS");
+}
+
+#[tokio::test]
+async fn a_forged_header_is_not_the_address_of_the_client() {
+    let app = TestApp::new();
+    let check = async |n: u32| {
+        let mut event: Json = serde_json::from_str(&event("email-duplicate-check")).unwrap();
+        for header in ["x-forwarded-for", "forwarded", "x-real-ip", "cf-connecting-ip"] {
+            event["headers"][header] = format!("198.51.100.{n}").into();
+        }
+        respond(&app, endpoint("email-duplicate-check"), &event.to_string()).await.status_code
+    };
+    for n in 0..60 {
+        assert_eq!(check(n).await, 200);
+    }
+    assert_eq!(check(60).await, 429);
+}
+
+#[tokio::test]
 async fn headers_and_problems_reach_the_client() {
     let app = TestApp::new();
     let send = async || respond(&app, endpoint("sms-auth-send"), &event("sms-auth-send")).await;

@@ -16,5 +16,11 @@ async fn open() -> TestStore {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ably.db");
     let connect = || Arc::new(SqliteStore::open(&file).unwrap()) as Arc<dyn Store>;
-    TestStore { connections: (0..8).map(|_| connect()).collect(), _folder: Some(folder) }
+    let connections = (0..8).map(|_| connect()).collect();
+    let operator = rusqlite::Connection::open(&file).unwrap();
+    let pause = move |is_paused: bool| {
+        let set = "INSERT INTO sms_of_day VALUES (1, 0, 0, ?1) ON CONFLICT (id) DO UPDATE SET is_paused = ?1";
+        operator.execute(set, [is_paused]).unwrap();
+    };
+    TestStore { connections, pause: Box::new(pause), _folder: Some(folder) }
 }

@@ -90,7 +90,7 @@ impl Sms for Outbox {
         connection
             .execute("INSERT INTO outbox VALUES (?, ?, ?)", (phone.e164(), text, self.clock.now()))
             .map(|_| ())
-            .map_err(|error| SmsError(error.into()))
+            .map_err(|error| SmsError::Refused(error.into()))
     }
 }
 

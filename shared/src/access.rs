@@ -60,6 +60,8 @@ pub enum Table {
     SmsSessions,
     /// Sessions.
     Sessions,
+    /// The counts of rate limits.
+    Limits,
 }
 
 impl Table {
@@ -78,6 +80,15 @@ pub const EMAIL: &str = "EMAIL#";
 pub const PHONE: &str = "PHONE#";
 /// The beginning of the key of an SMS session.
 pub const SMS_SESSION: &str = "SESSION#";
+
+/// The beginning of the keys of the limits of SMS.
+pub const SMS_LIMITS: &str = "SMS#";
+/// The beginning of the keys of the limits of SMS that clients at one address request.
+pub const SMS_LIMITS_OF_IPS: &str = "SMS#IP#";
+/// The beginning of the keys of the limits of passwords.
+pub const PASSWORD_LIMITS: &str = "PASSWORD#";
+/// The beginning of the keys of the limits of duplicate checks.
+pub const CHECK_LIMITS: &str = "CHECK#";
 
 /// An action on a table, named after the IAM action that permits it. A write in a transaction needs the
 /// permission of the same write outside one.

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::error::BoxError;
 use crate::sms::Sms;
 use crate::store::Store;
 use crate::tokens::Keyring;
-use crate::values::{AuthCode, CodeLength};
+use crate::values::{AuthCode, CodeLength, Password, PasswordAttempt, PasswordHash};
 
 /// A running function's configuration and connections, created once, in init.
 pub struct App {
@@ -23,6 +24,8 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// Creates the codes.
     pub new_code: fn(CodeLength) -> AuthCode,
+    /// Hashes and compares passwords.
+    pub hasher: Hasher,
 }
 
 impl App {
@@ -36,6 +39,7 @@ impl App {
             keyring: Keyring::default(),
             clock,
             new_code: AuthCode::random,
+            hasher: Hasher::BCRYPT,
         }
     }
 
@@ -44,4 +48,18 @@ impl App {
     pub fn with_keyring(self, keyring: Keyring) -> Self {
         Self { keyring, ..self }
     }
+}
+
+/// The functions that hash and compare passwords, each with a cost. Injected, so that a simulation can count them.
+#[derive(Clone, Copy, Debug)]
+pub struct Hasher {
+    /// Hashes a password.
+    pub hash: fn(&Password, u32) -> Result<PasswordHash, BoxError>,
+    /// Returns whether a password matches a hash. Does the same work without a hash, and returns false.
+    pub matches: fn(&PasswordAttempt, Option<&PasswordHash>, u32) -> bool,
+}
+
+impl Hasher {
+    /// bcrypt.
+    pub const BCRYPT: Self = Self { hash: Password::hash, matches: PasswordAttempt::matches };
 }

@@ -20,14 +20,20 @@ pub trait Sms: Send + Sync {
     /// Sends `text` to `phone`. Returns once the provider has accepted the message.
     ///
     /// # Errors
-    /// [`SmsError`] if the provider did not accept the message, or did not respond in time.
+    /// [`SmsError`] if the provider refused the message, or if it is unknown whether it accepted it.
     async fn send(&self, phone: &Phone, text: &str) -> Result<(), SmsError>;
 }
 
-/// The provider did not accept the message. The source contains no phone number and no text.
+/// A message that the provider did not accept. The source contains no phone number and no text.
 #[derive(Debug, thiserror::Error)]
-#[error("the SMS was not sent: {0}")]
-pub struct SmsError(#[source] pub BoxError);
+pub enum SmsError {
+    /// The provider refused the message: it was not sent.
+    #[error("the SMS was not sent: {0}")]
+    Refused(#[source] BoxError),
+    /// The provider did not respond in time, or failed: the message may have been sent.
+    #[error("it is unknown whether the SMS was sent: {0}")]
+    Unknown(#[source] BoxError),
+}
 
 /// The provider of a function that sends no SMS, which therefore links no client.
 #[derive(Debug)]
@@ -36,6 +42,6 @@ pub struct NoSms;
 #[async_trait]
 impl Sms for NoSms {
     async fn send(&self, _: &Phone, _: &str) -> Result<(), SmsError> {
-        Err(SmsError("the function's access declares no SMS".into()))
+        Err(SmsError::Refused("the function's access declares no SMS".into()))
     }
 }

@@ -19,6 +19,8 @@ pub struct Endpoint {
     pub routes: &'static [(&'static str, &'static str)],
     /// How the caller is authenticated.
     pub authentication: Authentication,
+    /// Whether a request only reads. Any other one is rejected if a web page of another origin sent it.
+    pub is_read_only: bool,
     /// The errors that the handler itself returns. [`Endpoint::errors`] returns all of them.
     pub own_errors: &'static [ErrorCode],
     /// Everything that the function uses.
@@ -40,6 +42,17 @@ pub enum Authentication {
 pub type ResponseFuture<'a> = Pin<Box<dyn Future<Output = Result<Response, ApiError>> + Send + 'a>>;
 
 impl Endpoint {
+    /// Responds to a request.
+    ///
+    /// # Errors
+    /// [`ApiError::CrossSite`], or any error of the handler.
+    pub async fn respond(&self, app: &App, request: Request) -> Result<Response, ApiError> {
+        if !self.is_read_only && request.is_cross_site(&app.config.allowed_origins) {
+            return Err(ApiError::CrossSite);
+        }
+        (self.handle)(app, request).await
+    }
+
     /// Returns every error of the endpoint: its own, and those that follow from its description.
     pub fn errors(&self) -> impl Iterator<Item = ErrorCode> {
         let has_body = self.routes.iter().any(|(method, _)| *method != "GET");
@@ -47,6 +60,7 @@ impl Endpoint {
         let only_if = |applies: bool, errors: &'static [ErrorCode]| if applies { errors } else { &[] };
         let all = [
             only_if(has_body, &[ErrorCode::RequestMalformed, ErrorCode::RequestTooLarge]),
+            only_if(!self.is_read_only, &[ErrorCode::RequestCrossSite]),
             only_if(
                 has_token,
                 &[

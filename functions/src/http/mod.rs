@@ -3,6 +3,7 @@
 pub mod auth;
 pub mod endpoint;
 pub mod fields;
+pub mod limits;
 pub mod problem;
 pub mod request;
 pub mod response;

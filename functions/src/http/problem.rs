@@ -35,12 +35,18 @@ pub enum ApiError {
         /// The seconds until the SMS session has expired.
         retry_after: i64,
     },
-    /// The phone number received an SMS too recently, or too many of them.
-    #[error("this phone number received an SMS too recently, or too many of them")]
+    /// The SMS that the phone number, the client, the device or the deployment is allowed are exhausted.
+    #[error("too many SMS were requested: retry after the time in Retry-After")]
     TooManySends {
         /// The seconds until the next SMS is allowed.
         retry_after: i64,
     },
+    /// The operator paused all SMS.
+    #[error("SMS are paused: try again later")]
+    SmsPaused,
+    /// The country of the phone number gets no SMS.
+    #[error("phone numbers of this country get no SMS")]
+    CountryNotAllowed,
     /// The SMS provider failed.
     #[error("the SMS could not be sent: try again")]
     SmsNotSent(#[source] SmsError),
@@ -53,6 +59,24 @@ pub enum ApiError {
     /// The user is unknown or the password is wrong.
     #[error("the user or the password does not match")]
     UserNotMatched,
+    /// The password attempts of the account or of the device are exhausted.
+    #[error("too many wrong passwords: retry after the time in Retry-After, or reset the password")]
+    TooManyPasswords {
+        /// The seconds until the next attempt is allowed.
+        retry_after: i64,
+    },
+    /// Too many wrong passwords in a row: only a verified code opens the account again.
+    #[error("too many wrong passwords: reset the password")]
+    VerificationRequired,
+    /// The requests of the client's address are exhausted.
+    #[error("too many requests from this address: retry after the time in Retry-After")]
+    TooManyRequests {
+        /// The seconds until the next request is allowed.
+        retry_after: i64,
+    },
+    /// A web page of another site sent the request.
+    #[error("web pages of other sites must not send this request")]
+    CrossSite,
     /// No account has this phone number.
     #[error("no account has this phone number")]
     UserNotFound,
@@ -89,15 +113,21 @@ pub enum ErrorCode {
     RequestMalformed,
     RequestTooLarge,
     RequestInvalid,
+    RequestTooMany,
+    RequestCrossSite,
     SmsSessionNotFound,
     SmsAuthCodeTimeout,
     SmsAuthCodeNotMatched,
     SmsTooManyAttempts,
     SmsTooManyRequests,
+    SmsCountryNotAllowed,
+    SmsPaused,
     SmsNotSent,
     UserPhoneNotVerified,
     UserAlreadyExist,
     UserNotMatched,
+    UserTooManyAttempts,
+    UserVerificationRequired,
     UserNotFound,
     UserDisabled,
     TokenMissing,
@@ -111,19 +141,25 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every error code, in the order of the documentation.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 27] = [
         Self::RequestMalformed,
         Self::RequestTooLarge,
         Self::RequestInvalid,
+        Self::RequestTooMany,
+        Self::RequestCrossSite,
         Self::SmsSessionNotFound,
         Self::SmsAuthCodeTimeout,
         Self::SmsAuthCodeNotMatched,
         Self::SmsTooManyAttempts,
         Self::SmsTooManyRequests,
+        Self::SmsCountryNotAllowed,
+        Self::SmsPaused,
         Self::SmsNotSent,
         Self::UserPhoneNotVerified,
         Self::UserAlreadyExist,
         Self::UserNotMatched,
+        Self::UserTooManyAttempts,
+        Self::UserVerificationRequired,
         Self::UserNotFound,
         Self::UserDisabled,
         Self::TokenMissing,
@@ -169,15 +205,21 @@ impl ErrorCode {
             Self::RequestMalformed => (400, "REQUEST__MALFORMED"),
             Self::RequestTooLarge => (413, "REQUEST__TOO_LARGE"),
             Self::RequestInvalid => (422, "REQUEST__INVALID"),
+            Self::RequestTooMany => (429, "REQUEST__TOO_MANY"),
+            Self::RequestCrossSite => (403, "REQUEST__CROSS_SITE"),
             Self::SmsSessionNotFound => (404, "SMS__SESSION_NOT_FOUND"),
             Self::SmsAuthCodeTimeout => (401, "SMS__AUTH_CODE_TIMEOUT"),
             Self::SmsAuthCodeNotMatched => (401, "SMS__AUTH_CODE_NOT_MATCHED"),
             Self::SmsTooManyAttempts => (429, "SMS__TOO_MANY_ATTEMPTS"),
             Self::SmsTooManyRequests => (429, "SMS__TOO_MANY_REQUESTS"),
+            Self::SmsCountryNotAllowed => (403, "SMS__COUNTRY_NOT_ALLOWED"),
+            Self::SmsPaused => (503, "SMS__PAUSED"),
             Self::SmsNotSent => (504, "SMS__NOT_SENT"),
             Self::UserPhoneNotVerified => (401, "USER__PHONE_NOT_VERIFIED"),
             Self::UserAlreadyExist => (409, "USER__ALREADY_EXIST"),
             Self::UserNotMatched => (401, "USER__NOT_MATCHED"),
+            Self::UserTooManyAttempts => (429, "USER__TOO_MANY_ATTEMPTS"),
+            Self::UserVerificationRequired => (403, "USER__VERIFICATION_REQUIRED"),
             Self::UserNotFound => (404, "USER__NOT_FOUND"),
             Self::UserDisabled => (403, "USER__DISABLED"),
             Self::TokenMissing => (401, "TOKEN__MISSING"),
@@ -222,10 +264,16 @@ impl ApiError {
             Self::CodeNotMatched => ErrorCode::SmsAuthCodeNotMatched,
             Self::TooManyAttempts { .. } => ErrorCode::SmsTooManyAttempts,
             Self::TooManySends { .. } => ErrorCode::SmsTooManyRequests,
+            Self::SmsPaused => ErrorCode::SmsPaused,
+            Self::CountryNotAllowed => ErrorCode::SmsCountryNotAllowed,
             Self::SmsNotSent(_) => ErrorCode::SmsNotSent,
             Self::PhoneNotVerified => ErrorCode::UserPhoneNotVerified,
             Self::AlreadyExists(_) => ErrorCode::UserAlreadyExist,
             Self::UserNotMatched => ErrorCode::UserNotMatched,
+            Self::TooManyPasswords { .. } => ErrorCode::UserTooManyAttempts,
+            Self::VerificationRequired => ErrorCode::UserVerificationRequired,
+            Self::TooManyRequests { .. } => ErrorCode::RequestTooMany,
+            Self::CrossSite => ErrorCode::RequestCrossSite,
             Self::UserNotFound => ErrorCode::UserNotFound,
             Self::UserDisabled => ErrorCode::UserDisabled,
             Self::TokenMissing => ErrorCode::TokenMissing,
@@ -254,7 +302,12 @@ impl ApiError {
     #[must_use]
     pub fn retry_after(&self) -> Option<i64> {
         match self {
-            Self::TooManyAttempts { retry_after } | Self::TooManySends { retry_after } => Some((*retry_after).max(1)),
+            Self::TooManyAttempts { retry_after }
+            | Self::TooManySends { retry_after }
+            | Self::TooManyPasswords { retry_after }
+            | Self::TooManyRequests { retry_after } => Some((*retry_after).max(1)),
+            // Until the operator resumes.
+            Self::SmsPaused => Some(600),
             Self::Busy(_) => Some(1),
             _ => None,
         }

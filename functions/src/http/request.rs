@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use deserr::{Deserr, Value, ValuePointerRef};
 use secrecy::SecretString;
-use shared::values::{FieldError, FieldErrors, Region, phone};
+use shared::values::{FieldError, FieldErrors, Region, SourceIp, phone};
 
 use super::fields::{FieldValue, Fields};
 use super::problem::ApiError;
@@ -71,6 +71,20 @@ impl Request {
                 Err(ApiError::InvalidFields(errors))
             }
         }
+    }
+
+    /// Returns the address of the client, for rate limits.
+    #[must_use]
+    pub fn ip(&self) -> SourceIp {
+        SourceIp::parse(self.source_ip.as_deref())
+    }
+
+    /// Whether a browser sent the request for a web page of another site, whose origin is not one of `allowed`
+    /// (W3C Fetch Metadata). Other clients send no `Sec-Fetch-Site`.
+    #[must_use]
+    pub fn is_cross_site(&self, allowed: &[String]) -> bool {
+        let is_allowed = self.origin.as_ref().is_some_and(|origin| allowed.contains(origin));
+        self.sec_fetch_site.as_deref() == Some("cross-site") && !is_allowed
     }
 
     fn fields(&self) -> Result<Fields, ApiError> {
@@ -153,6 +167,22 @@ mod tests {
             // Unknown fields are ignored, and are never named in a response.
             assert_eq!(errors[0], ("email", "must not be repeated"));
             assert_eq!(errors.iter().map(|(field, _)| *field).collect::<Vec<_>>(), ["email", "phone"]);
+        }
+    }
+
+    #[test]
+    fn a_request_of_another_site_needs_an_allowed_origin() {
+        let allowed = ["https://app.example.com".to_owned()];
+        let is_cross_site = |site: Option<&str>, origin: Option<&str>| {
+            let (sec_fetch_site, origin) = (site.map(str::to_owned), origin.map(str::to_owned));
+            Request { sec_fetch_site, origin, ..Request::default() }.is_cross_site(&allowed)
+        };
+        for origin in [None, Some("null"), Some("https://example.org"), Some("https://app.example.com.example.org")] {
+            assert!(is_cross_site(Some("cross-site"), origin), "{origin:?}");
+        }
+        assert!(!is_cross_site(Some("cross-site"), Some("https://app.example.com")));
+        for site in [None, Some("same-origin"), Some("same-site"), Some("none")] {
+            assert!(!is_cross_site(site, Some("https://example.org")), "{site:?}");
         }
     }
 

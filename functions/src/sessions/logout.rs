@@ -13,6 +13,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     name: "logout",
     routes: &[("POST", "/api/v1/users/logout")],
     authentication: Authentication::None,
+    is_read_only: false,
     own_errors: &[ErrorCode::RequestInvalid, ErrorCode::TokenInvalid, ErrorCode::TokenExpired],
     access: Access {
         tables: &[

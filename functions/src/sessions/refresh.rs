@@ -19,6 +19,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     name: "token-refresh",
     routes: &[("POST", "/api/v1/users/token/refresh")],
     authentication: Authentication::None,
+    is_read_only: false,
     own_errors: &[
         ErrorCode::RequestInvalid,
         ErrorCode::TokenInvalid,

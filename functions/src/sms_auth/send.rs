@@ -5,13 +5,19 @@
 
 use deserr::Deserr;
 use serde::Serialize;
-use shared::access::{Access, Action, PHONE, SMS_SESSION, Table};
+use shared::access::{Access, Action, KeyAccess, PHONE, SMS_LIMITS, SMS_SESSION, Table, USER};
 use shared::app::App;
-use shared::secret::Masked;
+use shared::config::LimitSettings;
+use shared::limits::{self, Bucket};
+use shared::sms::SmsError;
 use shared::sms_text;
-use shared::store::{OpenOutcome, SmsSession};
-use shared::values::{CodeLength, FieldError, FieldErrors, InvalidField, Lenient, Phone, Purpose, SmsSessionId};
+use shared::store::{DayOutcome, Limit, SmsSession, Subject};
+use shared::tokens::Device;
+use shared::values::{
+    CodeLength, DeviceToken, FieldError, FieldErrors, InvalidField, Lenient, Phone, Purpose, SmsSessionId,
+};
 
+use crate::http::limits::{RequestLimits, known_device};
 use crate::http::{ApiError, Authentication, Endpoint, ErrorCode, Request, Response, Rule};
 
 /// The endpoint. Prefer `POST`, which keeps the phone number out of URLs.
@@ -19,13 +25,28 @@ pub const ENDPOINT: Endpoint = Endpoint {
     name: "sms-auth-send",
     routes: &[("GET", "/api/v1/users/sms-auth/send"), ("POST", "/api/v1/users/sms-auth/send")],
     authentication: Authentication::None,
-    own_errors: &[ErrorCode::RequestInvalid, ErrorCode::SmsTooManyRequests, ErrorCode::SmsNotSent],
+    is_read_only: false,
+    own_errors: &[
+        ErrorCode::RequestInvalid,
+        ErrorCode::SmsTooManyRequests,
+        ErrorCode::SmsCountryNotAllowed,
+        ErrorCode::SmsPaused,
+        ErrorCode::SmsNotSent,
+    ],
     access: Access {
         tables: &[
             Table::SmsSessions.with(&[Action::PutItem, Action::DeleteItem]).items(&[SMS_SESSION]),
-            Table::SmsSessions.with(&[Action::UpdateItem]).items(&[PHONE]),
+            Table::Limits.with(&[Action::UpdateItem]).items(&[SMS_LIMITS]),
             Table::Users.with(&[Action::GetItem]).items(&[PHONE]),
+            Table::Users.with(&[Action::GetItem]).items(&[USER]).attributes(&[
+                "pk",
+                "email",
+                "name",
+                "is_disabled",
+                "password_reset_at",
+            ]),
         ],
+        keys: KeyAccess::Verify,
         sms: true,
         phone_metadata: true,
         ..Access::NONE
@@ -42,6 +63,9 @@ pub struct SendRequest {
     /// The purpose of the SMS session. Required with `REQUIRE_PURPOSE`.
     #[deserr(default)]
     purpose: Option<Purpose>,
+    /// The device token of a login, sign-up or reset. Ignored in a query.
+    #[deserr(default)]
+    device_token: DeviceToken,
 }
 
 /// Requires a purpose, with `REQUIRE_PURPOSE`.
@@ -65,67 +89,161 @@ pub struct SendResponse<'a> {
     session_id: &'a str,
     /// The seconds for which the code is valid.
     expires_in: i64,
-    /// The seconds after which the next code can be requested.
+    /// The seconds after which the next code can be requested at the earliest; another limit may reject it for longer.
     resend_after: i64,
     /// The number of digits of the code.
     code_length: u32,
 }
 
-/// The attempts of a password reset whose purpose was not named: its code has only six digits.
-const MAX_ATTEMPTS_OF_UNNAMED_RESET: u32 = 3;
-
 /// Opens an SMS session and sends its code.
 ///
+/// The send counts on the limits of the client and of the phone number before it counts on the total of the day:
+/// a rejected client never touches what all share. If the code was not sent, the counts are refunded. If that is
+/// unknown, because the SMS provider did not respond, they are not, and the client gets the SMS session.
+///
 /// # Errors
-/// 422; 429 if the phone number's limit is exhausted; 504 if the SMS provider fails (the send is then not
-/// counted); or any [`shared::store::StoreError`].
+/// 422; 403 if the country gets no SMS; 429 if a limit is exhausted; 503 if SMS are paused; 504 if the SMS provider
+/// refuses the SMS; or any [`shared::store::StoreError`].
 pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
-    let region = app.config.default_region;
-    let SendRequest { phone, purpose: named } = if app.config.require_purpose {
+    let (issuer, region) = (request.issuer(app.config.token_issuer.as_deref())?, app.config.default_region);
+    let SendRequest { phone, purpose: named, device_token } = if app.config.require_purpose {
         request.read_checked::<_, RequiredPurpose>(region)?
     } else {
         request.read(region)?
     };
+    if !phone.is_in(&app.config.sms_countries) {
+        return Err(ApiError::CountryNotAllowed);
+    }
 
+    let now = app.clock.now();
+    // A token in a query would be in URLs and logs.
+    let device = match request.body {
+        Some(_) => app.keyring.verify_device(&device_token, &issuer, now).await,
+        None => None,
+    };
+    let account = if device.is_some() { app.store.account(&phone).await? } else { None };
+    let device = account.and_then(|account| known_device(device, account.user_id, account.password_reset_at));
     let purpose = match named {
         Some(purpose) => purpose,
         None if app.store.is_phone_taken(&phone).await? => Purpose::PasswordReset,
         None => Purpose::Signup,
     };
-    let (code_length, max_attempts) = strength(purpose, named.is_some(), app.config.attempts_per_sms_session);
-    let (session_id, code, now) = (SmsSessionId::random(), (app.new_code)(code_length), app.clock.now());
+    let (code_length, max_attempts) = strength(purpose, named.is_some(), &app.config.limits);
+    let (session_id, code) = (SmsSessionId::random(), (app.new_code)(code_length));
     let session = SmsSession {
         key: session_id.key(),
         code_mac: session_id.code_mac(&phone, purpose, &code),
-        phone,
         purpose,
         max_attempts,
-        ip: request.source_ip.map(Masked),
+        ip: device.is_none().then(|| request.ip()),
         sent_at: now,
         // Twice as long as the code is valid, so that a late client learns that the code has expired.
         expires_at: now + 2 * app.config.code_seconds,
+        phone,
     };
-    match app.store.open_sms_session(&session, &app.config.send_limit(), now).await {
-        Ok(OpenOutcome::Opened) => {}
-        Ok(OpenOutcome::RateLimited { retry_after }) => return Err(ApiError::TooManySends { retry_after }),
-        Err(error) => {
-            // The session may be open although the call failed, and no client knows its id.
-            cancel(app, &session).await;
-            return Err(error.into());
-        }
-    }
 
+    let limits = Counted::count(app, &session, device, named.is_some()).await?;
     let text = sms_text::text(&session.phone, purpose, &code, &app.config.service_name, app.config.code_seconds);
-    if let Err(error) = app.sms.send(&session.phone, &text).await {
-        cancel(app, &session).await;
-        return Err(ApiError::SmsNotSent(error));
+    let sent = match app.store.open_sms_session(&session).await {
+        Ok(()) => app.sms.send(&session.phone, &text).await.map_err(ApiError::SmsNotSent),
+        Err(error) => Err(error.into()),
+    };
+    match sent {
+        Ok(()) => {}
+        // The SMS may arrive: the send counts, and the client gets the SMS session.
+        Err(ApiError::SmsNotSent(error @ SmsError::Unknown(_))) => {
+            tracing::error!(cause = %error, "an SMS may not have been sent");
+        }
+        Err(error) => {
+            limits.cancel(app, &session).await;
+            return Err(error);
+        }
     }
     Response::ok(&SendResponse {
         session_id: session_id.expose_secret(),
         expires_in: app.config.code_seconds,
-        resend_after: app.config.seconds_between_sends,
+        resend_after: app.config.limits.seconds_between_sends,
         code_length: code_length.digits(),
     })
+}
+
+/// The limits that counted a send.
+struct Counted {
+    /// The limits of the client's address, which a failure of the SMS provider does not refund.
+    of_address: RequestLimits,
+    /// The limits of the phone number, or of the device and its account.
+    own: RequestLimits,
+}
+
+impl Counted {
+    /// Counts a send.
+    async fn count(app: &App, session: &SmsSession, device: Option<Device>, is_named: bool) -> Result<Self, ApiError> {
+        let (settings, now) = (&app.config.limits, session.sent_at);
+        let exhausted = |retry_after| ApiError::TooManySends { retry_after };
+        let interval = Bucket::new(1, settings.seconds_between_sends);
+        let mut counted = Self { of_address: RequestLimits::default(), own: RequestLimits::default() };
+        let max = match device {
+            Some(device) => {
+                let of_device = Limit::new(Subject::sms_from_device(device.id), settings.sms_per_device);
+                let of_account = Limit::new(Subject::sms_to_account(device.user_id), settings.sms_per_account);
+                counted.own = counted.own.and(of_device.and("idle_at_interval", interval), exhausted);
+                counted.own = counted.own.and(of_account, exhausted);
+                settings.sms_per_day
+            }
+            None => {
+                let of_address = session.ip.map(|ip| Limit::new(Subject::sms_from_ip(ip), settings.sms_per_ip));
+                if let Some(of_address) = of_address {
+                    counted.of_address = counted.of_address.and(of_address, exhausted);
+                }
+                let of_phone = Limit::new(Subject::sms_to_phone(&session.phone), settings.sms_per_phone);
+                let unnamed_reset = settings.sms_per_phone_for_unnamed_reset;
+                let mut of_phone = of_phone.and("idle_at_interval", interval).beside(unnamed_reset);
+                if session.purpose == Purpose::PasswordReset && !is_named {
+                    of_phone = of_phone.and("idle_at_unnamed", unnamed_reset);
+                }
+                counted.own = counted.own.and(of_phone, exhausted);
+                (settings.sms_per_day * settings.sms_percent_for_strangers).div_ceil(100)
+            }
+        };
+        counted.of_address.count(app, now).await?;
+        counted.own.count_on_all(app, now).await?;
+        let rejected = match app.store.count_sms_of_day(max, now).await {
+            Ok(DayOutcome::Counted { count }) => {
+                log_total(count, settings.sms_per_day);
+                return Ok(counted);
+            }
+            Ok(DayOutcome::Exhausted) => exhausted(limits::seconds_until_tomorrow(now)),
+            Ok(DayOutcome::Paused) => ApiError::SmsPaused,
+            Err(error) => error.into(),
+        };
+        counted.of_address.refund(app, now).await;
+        counted.own.refund(app, now).await;
+        Err(rejected)
+    }
+
+    /// Cancels a send whose SMS was not sent: refunds it and deletes its session. A count whose refund fails stays.
+    async fn cancel(&self, app: &App, session: &SmsSession) {
+        let now = session.sent_at;
+        self.own.refund(app, now).await;
+        if let Err(error) = app.store.refund_sms_of_day(now).await {
+            tracing::warn!(cause = %error, "an SMS was not refunded to the total of the day");
+        }
+        if let Err(error) = app.store.cancel_sms_session(&session.key).await {
+            tracing::error!(cause = %error, "an SMS session whose SMS was not sent could not be cancelled");
+        }
+    }
+}
+
+/// The part of the total, in percent, from which each SMS logs the part. Alarms depend on the lines.
+pub const LOGGED_PERCENT: u64 = 50;
+
+/// Logs which part of their maximum the SMS of the day are, if alarms watch it. Each SMS logs it, because a count
+/// whose response was lost is a line that no other SMS repeats.
+fn log_total(count: u32, max: u32) {
+    let percent = u64::from(count) * 100 / u64::from(max);
+    if percent >= LOGGED_PERCENT {
+        tracing::warn!(sms_of_day_percent = percent, "many of the SMS of the day are sent");
+    }
 }
 
 /// Returns the length of the code and the number of attempts of an SMS session.
@@ -133,153 +251,13 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
 /// A guessed code of a reset takes the account over. Its code is longer if the client named the purpose. Otherwise
 /// there are fewer attempts, because older clients expect six digits.
 #[must_use]
-pub fn strength(purpose: Purpose, is_named: bool, attempts: u32) -> (CodeLength, u32) {
+pub fn strength(purpose: Purpose, is_named: bool, settings: &LimitSettings) -> (CodeLength, u32) {
     match (purpose, is_named) {
-        (Purpose::PasswordReset, true) => (CodeLength::Eight, attempts),
-        (Purpose::PasswordReset, false) => (CodeLength::Six, attempts.min(MAX_ATTEMPTS_OF_UNNAMED_RESET)),
-        (Purpose::Signup, _) => (CodeLength::Six, attempts),
-    }
-}
-
-/// Cancels an SMS session whose SMS was not sent. If that fails too, the send stays counted.
-async fn cancel(app: &App, session: &SmsSession) {
-    if let Err(error) = app.store.cancel_sms_session(session, &app.config.send_limit()).await {
-        tracing::error!(cause = %error, "an SMS session whose SMS was not sent could not be cancelled");
+        (Purpose::PasswordReset, true) => (CodeLength::Eight, settings.attempts_per_sms_session),
+        (Purpose::PasswordReset, false) => (CodeLength::Six, settings.attempts_per_unnamed_reset),
+        (Purpose::Signup, _) => (CodeLength::Six, settings.attempts_per_sms_session),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use shared::sms::{Sms, SmsError};
-
-    use super::*;
-    use crate::test_app::{TestApp, json_request, query_request};
-
-    #[tokio::test]
-    async fn a_code_is_sent_by_post_and_by_get() {
-        let app = TestApp::new();
-        let sent = app.call(ENDPOINT, json_request(r#"{"phone":"010-1234-5678"}"#)).await;
-        let session_id = sent.field("session_id");
-        assert_eq!(
-            sent.ok(),
-            format!(r#"{{"session_id":"{session_id}","expires_in":300,"resend_after":60,"code_length":6}}"#)
-        );
-        assert_eq!(app.texts("01012345678").len(), 1);
-
-        app.call(ENDPOINT, query_request(&[("phone", "01087654321"), ("purpose", "signup")])).await.ok();
-        assert!(app.texts("01087654321")[0].contains("회원가입"));
-    }
-
-    /// Requests a code. Returns the digits that the response states, those in the SMS, and the SMS.
-    async fn send(app: &TestApp, phone: &str, purpose: Option<&str>) -> (u64, usize, String) {
-        let body = serde_json::json!({ "phone": phone, "purpose": purpose }).to_string();
-        let response = app.call(ENDPOINT, json_request(&body)).await;
-        let response: serde_json::Value = serde_json::from_str(response.ok()).unwrap();
-        let text = app.texts(phone).swap_remove(0);
-        let digits = text.split(' ').find(|word| word.parse::<u32>().is_ok()).unwrap().len();
-        (response["code_length"].as_u64().unwrap(), digits, text)
-    }
-
-    #[tokio::test]
-    async fn a_code_has_eight_digits_where_the_client_named_a_reset() {
-        let app = TestApp::new();
-        for (phone, purpose, length, word) in [
-            ("01012345678", Some("password_reset"), 8, "비밀번호 재설정"),
-            ("01087654321", Some("signup"), 6, "회원가입"),
-            ("01055554444", None, 6, "회원가입"),
-        ] {
-            let (stated, sent, text) = send(&app, phone, purpose).await;
-            assert_eq!((stated, sent), (length, length as usize), "{purpose:?}");
-            assert!(text.contains(word), "{text}");
-        }
-    }
-
-    #[tokio::test]
-    async fn without_a_purpose_a_phone_with_an_account_gets_a_reset_with_three_attempts() {
-        let app = TestApp::new();
-        app.sign_up("minji@example.com", "01012345678").await;
-        app.clock.advance(60);
-        let (stated, sent, text) = send(&app, "01012345678", None).await;
-        assert_eq!((stated, sent), (6, 6));
-        assert!(text.contains("비밀번호 재설정"), "{text}");
-
-        app.clock.advance(60);
-        for (purpose, attempts) in [(None, 3), (Some("password_reset"), 5), (Some("signup"), 5)] {
-            let (session, code) = app.send("01012345678", purpose).await;
-            for _ in 0..attempts {
-                app.verify(&session, "01012345678", &app.other_than(&code))
-                    .await
-                    .assert_error(401, "SMS__AUTH_CODE_NOT_MATCHED");
-            }
-            app.verify(&session, "01012345678", &code).await.assert_error(429, "SMS__TOO_MANY_ATTEMPTS");
-            app.clock.advance(60);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_purpose_can_be_required() {
-        let mut app = TestApp::new();
-        app.inner.config.require_purpose = true;
-        app.call(ENDPOINT, json_request(r#"{"phone":"01012345678"}"#)).await.assert_invalid(&["purpose"]);
-        app.call(ENDPOINT, query_request(&[("phone", "01012345678")])).await.assert_invalid(&["purpose"]);
-        app.call(ENDPOINT, json_request(r#"{"phone":"02-312-3456"}"#)).await.assert_invalid(&["phone", "purpose"]);
-        app.call(ENDPOINT, json_request(r#"{"purpose":"login"}"#)).await.assert_invalid(&["purpose", "phone"]);
-        assert!(app.texts("01012345678").is_empty());
-        app.call(ENDPOINT, json_request(r#"{"phone":"01012345678","purpose":"signup"}"#)).await.ok();
-    }
-
-    #[tokio::test]
-    async fn sends_are_limited_per_phone() {
-        let app = TestApp::new();
-        let send = async || app.call(ENDPOINT, json_request(r#"{"phone":"01012345678"}"#)).await;
-        send().await.ok();
-        send().await.assert_retry_after(429, "SMS__TOO_MANY_REQUESTS", 60);
-        app.clock.advance(59);
-        send().await.assert_retry_after(429, "SMS__TOO_MANY_REQUESTS", 1);
-        for _ in 0..4 {
-            app.clock.advance(60);
-            send().await.ok();
-        }
-        app.clock.advance(60);
-        // The first of five was 359 seconds ago.
-        send().await.assert_retry_after(429, "SMS__TOO_MANY_REQUESTS", 3600 - 359);
-        app.clock.advance(3600);
-        for _ in 0..5 {
-            app.clock.advance(60);
-            send().await.ok();
-        }
-        app.clock.advance(3600);
-        let first_of_ten_was = 359 + 3600 + 300 + 3600;
-        send().await.assert_retry_after(429, "SMS__TOO_MANY_REQUESTS", 86_400 - first_of_ten_was);
-        assert_eq!(app.texts("01012345678").len(), 10, "rejected requests send nothing");
-        app.call(ENDPOINT, json_request(r#"{"phone":"01087654321"}"#)).await.ok();
-    }
-
-    #[tokio::test]
-    async fn all_invalid_fields_are_reported() {
-        let app = TestApp::new();
-        app.call(ENDPOINT, json_request(r#"{"phone":"02-312-3456","purpose":"login"}"#))
-            .await
-            .assert_invalid(&["phone", "purpose"]);
-        app.call(ENDPOINT, json_request(r#"{"phone":1012345678}"#)).await.assert_invalid(&["phone"]);
-        app.call(ENDPOINT, json_request("[]")).await.assert_error(400, "REQUEST__MALFORMED");
-    }
-
-    #[tokio::test]
-    async fn a_send_is_refunded_if_the_sms_provider_fails() {
-        struct UnavailableSms;
-        #[async_trait::async_trait]
-        impl Sms for UnavailableSms {
-            async fn send(&self, _: &Phone, _: &str) -> Result<(), SmsError> {
-                Err(SmsError("unavailable".into()))
-            }
-        }
-        let mut app = TestApp::new();
-        let outbox = std::mem::replace(&mut app.inner.sms, Box::new(UnavailableSms));
-        for _ in 0..20 {
-            app.call(ENDPOINT, json_request(r#"{"phone":"01012345678"}"#)).await.assert_error(504, "SMS__NOT_SENT");
-        }
-        app.inner.sms = outbox;
-        app.call(ENDPOINT, json_request(r#"{"phone":"01012345678"}"#)).await.ok();
-    }
-}
+mod tests;

@@ -5,18 +5,19 @@
 
 use deserr::Deserr;
 use serde::Serialize;
-use shared::access::{Access, Action, SMS_SESSION, Table};
+use shared::access::{Access, Action, SMS_LIMITS_OF_IPS, SMS_SESSION, Table};
 use shared::app::App;
-use shared::store::{AttemptOutcome, VerificationOutcome};
+use shared::store::{AttemptOutcome, Limit, Subject, VerificationOutcome};
 use shared::values::{AuthCode, FieldErrors, Phone, SmsSessionId};
 
-use crate::http::{ApiError, Authentication, Endpoint, ErrorCode, Request, Response};
+use crate::http::{ApiError, Authentication, Endpoint, ErrorCode, Request, Response, limits};
 
 /// The endpoint.
 pub const ENDPOINT: Endpoint = Endpoint {
     name: "sms-auth-verify",
     routes: &[("POST", "/api/v1/users/sms-auth/verify")],
     authentication: Authentication::None,
+    is_read_only: false,
     own_errors: &[
         ErrorCode::RequestInvalid,
         ErrorCode::SmsSessionNotFound,
@@ -25,7 +26,10 @@ pub const ENDPOINT: Endpoint = Endpoint {
         ErrorCode::SmsTooManyAttempts,
     ],
     access: Access {
-        tables: &[Table::SmsSessions.with(&[Action::UpdateItem]).items(&[SMS_SESSION])],
+        tables: &[
+            Table::SmsSessions.with(&[Action::UpdateItem]).items(&[SMS_SESSION]),
+            Table::Limits.with(&[Action::UpdateItem]).items(&[SMS_LIMITS_OF_IPS]),
+        ],
         phone_metadata: true,
         ..Access::NONE
     },
@@ -71,8 +75,15 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
         return Err(ApiError::CodeNotMatched);
     }
     match app.store.mark_verified(&key, now + app.config.verified_seconds, now).await? {
-        // Repeated by a client that did not receive the response.
-        VerificationOutcome::Verified | VerificationOutcome::AlreadyVerified => {}
+        // Clients that verify their codes do not exhaust the limit of an address that they share. A send that the
+        // limit may have forgotten is not refunded: that would allow one send more.
+        VerificationOutcome::Verified { ip: Some(ip), sent_at }
+            if sent_at + app.config.limits.sms_per_ip.every > now =>
+        {
+            limits::refund(app, &Limit::new(Subject::sms_from_ip(ip), app.config.limits.sms_per_ip), now).await;
+        }
+        // The first is repeated by a client that did not receive the response.
+        VerificationOutcome::AlreadyVerified | VerificationOutcome::Verified { .. } => {}
         VerificationOutcome::NotFound => return Err(ApiError::SmsSessionNotFound),
     }
     Response::ok(&VerifyResponse { is_verified: true })
@@ -80,9 +91,27 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
 
 #[cfg(test)]
 mod tests {
+    use shared::limits::Bucket;
+
     use super::*;
     use crate::test_app::{TestApp, json_request};
     use crate::users::{password, signup};
+
+    #[tokio::test]
+    async fn a_send_that_no_longer_counts_is_not_refunded() {
+        let mut app = TestApp::new();
+        app.inner.config.limits.sms_per_ip = Bucket::new(1, 30);
+        let (session, code) = app.send("01012345678", Some("signup")).await;
+        app.clock.advance(100);
+        app.send("01087654321", Some("signup")).await;
+        app.verify(&session, "01012345678", &code).await.ok();
+        let body = r#"{"phone":"01055554444","purpose":"signup"}"#;
+        app.call_by_name("sms-auth-send", json_request(body)).await.assert_retry_after(
+            429,
+            "SMS__TOO_MANY_REQUESTS",
+            30,
+        );
+    }
 
     #[tokio::test]
     async fn the_right_code_verifies_repeatedly() {

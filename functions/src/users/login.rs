@@ -1,15 +1,21 @@
 //! Logs a user in by email or phone number.
 //!
-//! An unknown user and a wrong password get the same response, after the same work.
+//! An unknown user and a wrong password get the same response, after the same work and the same requests. An
+//! attempt is counted before its password is compared, and refunded if it was right: for a known device on limits
+//! that nobody else can exhaust, otherwise on those of the client's address and of all strangers together.
 
 use deserr::Deserr;
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
-use shared::access::{Access, Action, EMAIL, KeyAccess, PHONE, Table, USER};
+use shared::access::{Access, Action, EMAIL, KeyAccess, PASSWORD_LIMITS, PHONE, Table, USER};
 use shared::app::App;
-use shared::store::{Credentials, LoginIdentifier, Session};
-use shared::values::{Email, FieldError, FieldErrors, InvalidField, Lenient, PasswordAttempt, Phone, UserAgent};
+use shared::store::{Credentials, Limit, LoginIdentifier, Session, Subject};
+use shared::tokens::Device;
+use shared::values::{
+    DeviceToken, Email, FieldError, FieldErrors, InvalidField, Lenient, PasswordAttempt, Phone, SourceIp, UserAgent,
+};
 
+use crate::http::limits::{RequestLimits, known_device};
 use crate::http::{ApiError, Authentication, Endpoint, ErrorCode, Request, Response, Rule};
 
 /// The endpoint.
@@ -17,7 +23,15 @@ pub const ENDPOINT: Endpoint = Endpoint {
     name: "login",
     routes: &[("POST", "/api/v1/users/login")],
     authentication: Authentication::None,
-    own_errors: &[ErrorCode::RequestInvalid, ErrorCode::UserNotMatched, ErrorCode::UserDisabled],
+    is_read_only: false,
+    own_errors: &[
+        ErrorCode::RequestInvalid,
+        ErrorCode::RequestTooMany,
+        ErrorCode::UserNotMatched,
+        ErrorCode::UserTooManyAttempts,
+        ErrorCode::UserVerificationRequired,
+        ErrorCode::UserDisabled,
+    ],
     access: Access {
         tables: &[
             Table::Users.with(&[Action::GetItem]).items(&[EMAIL, PHONE]),
@@ -26,7 +40,9 @@ pub const ENDPOINT: Endpoint = Endpoint {
                 "password_hash",
                 "token_version",
                 "is_disabled",
+                "password_reset_at",
             ]),
+            Table::Limits.with(&[Action::UpdateItem]).items(&[PASSWORD_LIMITS]),
             Table::Sessions.with(&[Action::PutItem]).items(&[USER]),
         ],
         keys: KeyAccess::Sign,
@@ -49,6 +65,9 @@ pub struct LoginRequest {
     phone: Option<Phone>,
     /// The password.
     password: PasswordAttempt,
+    /// The device token of an earlier login, sign-up or reset.
+    #[deserr(default)]
+    device_token: DeviceToken,
 }
 
 /// The response: the tokens of a new session.
@@ -58,6 +77,8 @@ pub struct LoginResponse<'a> {
     access_token: &'a str,
     /// The refresh token.
     refresh_token: &'a str,
+    /// The device token, which gives the client limits of its own.
+    device_token: &'a str,
 }
 
 /// Requires exactly one of email and phone number.
@@ -87,88 +108,73 @@ impl Rule for OneIdentifier {
 /// Starts a session of the user.
 ///
 /// # Errors
-/// 422; 401 if the user is unknown or the password is wrong; 403 if the user is disabled; or any
-/// [`shared::store::StoreError`].
+/// 422; 401 if the user is unknown or the password is wrong; 403 if the user is disabled, or if too many
+/// passwords in a row were wrong; 429 if the attempts are exhausted; or any [`shared::store::StoreError`].
 pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let issuer = request.issuer(app.config.token_issuer.as_deref())?;
-    let LoginRequest { email, phone, password } =
+    let LoginRequest { email, phone, password, device_token } =
         request.read_checked::<_, OneIdentifier>(app.config.default_region)?;
     let identifier = email.map(LoginIdentifier::Email).or(phone.map(LoginIdentifier::Phone));
     let identifier = identifier.ok_or_else(|| ApiError::Internal("the request has no identifier".into()))?;
 
+    let now = app.clock.now();
+    let device = app.keyring.verify_device(&device_token, &issuer, now).await;
     let credentials = app.store.credentials(&identifier).await?;
+    let limits = limits(app, &identifier, credentials.as_ref(), device, request.ip());
+    limits.count(app, now).await?;
     let hash = credentials.as_ref().map(|credentials| &credentials.password_hash);
-    match (password.matches(hash, app.config.bcrypt_cost), credentials) {
-        (true, Some(Credentials { is_disabled: true, .. })) => Err(ApiError::UserDisabled),
-        (true, Some(Credentials { user_id, token_version, .. })) => {
-            let now = app.clock.now();
+    match ((app.hasher.matches)(&password, hash, app.config.bcrypt_cost), credentials) {
+        (true, Some(Credentials { user_id, token_version, is_disabled, .. })) => {
+            limits.refund(app, now).await;
+            if is_disabled {
+                return Err(ApiError::UserDisabled);
+            }
             let session = Session::new(user_id, token_version, app.config.tokens.lifetime, now);
             let tokens = app.keyring.issue(&session, &issuer, &app.config.tokens, now).await?;
+            let device_token = app.keyring.issue_device(user_id, &issuer, now).await?;
             let user_agent = UserAgent::from_header(request.user_agent.as_deref());
             app.store.start_session(&session, &user_agent).await?;
             Response::ok(&LoginResponse {
                 access_token: tokens.access_token.expose_secret(),
                 refresh_token: tokens.refresh_token.expose_secret(),
+                device_token: device_token.expose_secret(),
             })
         }
         _ => Err(ApiError::UserNotMatched),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::test_app::{PASSWORD, TestApp, json_request};
-
-    #[tokio::test]
-    async fn logs_in_by_email_or_phone_in_any_spelling() {
-        let app = TestApp::new();
-        app.sign_up("minji@example.com", "01012345678").await;
-        for login in [r#""email":"MINJI@Example.com""#, r#""phone":"+82 10-1234-5678""#] {
-            let response = app.call(ENDPOINT, json_request(&format!(r#"{{{login},"password":"{PASSWORD}"}}"#))).await;
-            response.assert_status(200);
-            assert_ne!(response.field("access_token"), response.field("refresh_token"));
-            app.profile(&response.field("access_token")).await.ok();
-        }
+/// Returns the limits that an attempt counts on.
+fn limits(
+    app: &App,
+    identifier: &LoginIdentifier,
+    credentials: Option<&Credentials>,
+    device: Option<Device>,
+    ip: SourceIp,
+) -> RequestLimits {
+    let settings = &app.config.limits;
+    let exhausted = |retry_after| ApiError::TooManyPasswords { retry_after };
+    let device = credentials.and_then(|found| known_device(device, found.user_id, found.password_reset_at));
+    if let Some(device) = device {
+        let own = Limit::new(Subject::passwords_from_device(device.id), settings.passwords_per_device);
+        return RequestLimits::default().and(own, exhausted);
     }
-
-    #[tokio::test]
-    async fn an_unknown_user_and_a_wrong_password_get_the_same_response() {
-        let app = TestApp::new();
-        app.sign_up("minji@example.com", "01012345678").await;
-        let login = async |email: &str, password: &str| {
-            app.call(ENDPOINT, json_request(&format!(r#"{{"email":"{email}","password":"{password}"}}"#))).await
-        };
-        let wrong = login("minji@example.com", "wrong horse battery").await;
-        wrong.assert_error(401, "USER__NOT_MATCHED");
-        let too_long = "x".repeat(100);
-        for (email, password) in
-            [("nobody@example.com", PASSWORD), ("minji@example.com", too_long.as_str()), ("minji@example.com", "x")]
-        {
-            assert_eq!(login(email, password).await, wrong);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_disabled_user_cannot_log_in_and_is_not_disclosed() {
-        let app = TestApp::new();
-        app.sign_up("minji@example.com", "01012345678").await;
-        app.set_disabled("01012345678", true).await;
-        app.login("minji@example.com", "wrong horse battery").await.assert_error(401, "USER__NOT_MATCHED");
-        app.login("minji@example.com", PASSWORD).await.assert_error(403, "USER__DISABLED");
-        app.set_disabled("01012345678", false).await;
-        app.login("minji@example.com", PASSWORD).await.ok();
-    }
-
-    #[tokio::test]
-    async fn exactly_one_of_email_and_phone_is_required() {
-        let app = TestApp::new();
-        app.call(ENDPOINT, json_request("{}")).await.assert_invalid(&["password", "email"]);
-        app.call(ENDPOINT, json_request(r#"{"email":"a@example.com","phone":"01012345678","password":"x"}"#))
-            .await
-            .assert_invalid(&["phone"]);
-        app.call(ENDPOINT, json_request(r#"{"email":"minji","password":""}"#))
-            .await
-            .assert_invalid(&["email", "password"]);
-    }
+    let account = credentials.map(|found| Subject::passwords_of_account(found.user_id));
+    let of_account = Limit {
+        in_a_row: Some(settings.passwords_in_a_row),
+        // The count of an account is kept until a code is verified.
+        is_kept: account.is_some(),
+        ..Limit::new(
+            account.unwrap_or_else(|| Subject::passwords_of_identifier(identifier)),
+            settings.passwords_per_account,
+        )
+    };
+    RequestLimits::default()
+        .and(Limit::new(Subject::passwords_from_ip(ip), settings.passwords_per_ip), |retry_after| {
+            ApiError::TooManyRequests { retry_after }
+        })
+        .and(of_account, exhausted)
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,8 +3,9 @@
 //! The transaction that replaces the password consumes the SMS session.
 
 use deserr::Deserr;
+use secrecy::ExposeSecret as _;
 use serde::Serialize;
-use shared::access::{Access, Action, PHONE, SMS_SESSION, Table, USER};
+use shared::access::{Access, Action, KeyAccess, PASSWORD_LIMITS, PHONE, SMS_SESSION, Table, USER};
 use shared::app::App;
 use shared::values::{FieldError, FieldErrors, Password, Purpose, SmsSessionId};
 
@@ -15,6 +16,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     name: "password",
     routes: &[("PUT", "/api/v1/users/password")],
     authentication: Authentication::None,
+    is_read_only: false,
     own_errors: &[
         ErrorCode::RequestInvalid,
         ErrorCode::UserPhoneNotVerified,
@@ -25,7 +27,14 @@ pub const ENDPOINT: Endpoint = Endpoint {
         tables: &[
             Table::SmsSessions.with(&[Action::GetItem, Action::DeleteItem]).items(&[SMS_SESSION]),
             Table::Users.with(&[Action::GetItem]).items(&[PHONE]),
-            Table::Users.with(&[Action::GetItem]).items(&[USER]).attributes(&["pk", "email", "name", "is_disabled"]),
+            Table::Users.with(&[Action::GetItem]).items(&[USER]).attributes(&[
+                "pk",
+                "email",
+                "name",
+                "is_disabled",
+                "password_reset_at",
+            ]),
+            Table::Limits.with(&[Action::DeleteItem]).items(&[PASSWORD_LIMITS]),
             Table::Users.with(&[Action::UpdateItem]).items(&[USER]).attributes(&[
                 "pk",
                 "password_hash",
@@ -35,6 +44,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
                 "is_disabled",
             ]),
         ],
+        keys: KeyAccess::Sign,
         hashing: true,
         ..Access::NONE
     },
@@ -52,18 +62,22 @@ pub struct PasswordRequest {
 }
 
 /// The response.
-#[derive(Debug, Serialize)]
-pub struct PasswordResponse {
+#[derive(Serialize)]
+pub struct PasswordResponse<'a> {
     /// Always true.
     is_password_reset: bool,
+    /// The device token, which gives the client limits of its own.
+    device_token: &'a str,
 }
 
-/// Replaces the password and revokes all of the user's sessions.
+/// Replaces the password, revokes all of the user's sessions and the device tokens of before, and clears the count
+/// of wrong passwords.
 ///
 /// # Errors
 /// 422; 401 if the SMS session is not verified for this purpose; 404 if the phone number has no account;
 /// 403 if the user is disabled; or any [`shared::store::StoreError`].
 pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
+    let issuer = request.issuer(app.config.token_issuer.as_deref())?;
     let PasswordRequest { session_id, password } = request.read(app.config.default_region)?;
 
     let (key, now) = (session_id.key(), app.clock.now());
@@ -77,13 +91,15 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
         .check_not_personal(Some(&account.email.0), Some(&phone), Some(&account.name.0))
         .map_err(|invalid| ApiError::InvalidFields(FieldErrors(vec![FieldError::new("password", invalid)])))?;
 
-    let hash = password.hash(app.config.bcrypt_cost)?;
+    let hash = (app.hasher.hash)(&password, app.config.bcrypt_cost)?;
+    // Before the password is replaced, so that a failure here replaces none.
+    let device_token = app.keyring.issue_device(account.user_id, &issuer, now).await?;
     if !app.store.reset_password(account.user_id, &hash, &phone, &key, now).await? {
         // The user or the SMS session changed meanwhile.
         let account = app.store.account(&phone).await?.ok_or(ApiError::UserNotFound)?;
         return Err(if account.is_disabled { ApiError::UserDisabled } else { ApiError::PhoneNotVerified });
     }
-    Response::ok(&PasswordResponse { is_password_reset: true })
+    Response::ok(&PasswordResponse { is_password_reset: true, device_token: device_token.expose_secret() })
 }
 
 #[cfg(test)]
@@ -101,7 +117,9 @@ mod tests {
         app.sign_up("minji@example.com", "01012345678").await;
         app.clock.advance(60);
         let session = app.verified_sms_session("01012345678", Some("password_reset")).await;
-        assert_eq!(reset(&app, &session, "a newer horse battery").await.ok(), r#"{"is_password_reset":true}"#);
+        let response = reset(&app, &session, "a newer horse battery").await;
+        let device_token = response.field("device_token");
+        assert_eq!(response.ok(), format!(r#"{{"is_password_reset":true,"device_token":"{device_token}"}}"#));
         app.login("minji@example.com", "a newer horse battery").await.assert_status(200);
         app.login("minji@example.com", PASSWORD).await.assert_error(401, "USER__NOT_MATCHED");
         reset(&app, &session, "an even newer horse").await.assert_error(401, "USER__PHONE_NOT_VERIFIED");
@@ -112,6 +130,19 @@ mod tests {
         let app = TestApp::new();
         let session = app.verified_sms_session("01012345678", Some("password_reset")).await;
         reset(&app, &session, "a newer horse battery").await.assert_error(404, "USER__NOT_FOUND");
+    }
+
+    #[tokio::test]
+    async fn a_reset_works_while_the_account_is_limited_and_opens_it() {
+        let mut app = TestApp::new();
+        app.inner.config.limits.passwords_in_a_row = 3;
+        app.sign_up("minji@example.com", "01012345678").await;
+        for _ in 0..3 {
+            app.login("minji@example.com", "wrong horse battery").await.assert_error(401, "USER__NOT_MATCHED");
+        }
+        app.login("minji@example.com", PASSWORD).await.assert_error(403, "USER__VERIFICATION_REQUIRED");
+        app.reset("01012345678", "a newer horse battery").await;
+        app.login("minji@example.com", "a newer horse battery").await.ok();
     }
 
     #[tokio::test]

@@ -12,6 +12,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     name: "profile",
     routes: &[("GET", "/api/v1/users/profile")],
     authentication: Authentication::AccessToken,
+    is_read_only: true,
     own_errors: &[],
     access: Access {
         tables: &[

@@ -21,6 +21,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     name: "signup",
     routes: &[("POST", "/api/v1/users/singup"), ("POST", "/api/v1/users/signup")],
     authentication: Authentication::None,
+    is_read_only: false,
     own_errors: &[ErrorCode::RequestInvalid, ErrorCode::UserPhoneNotVerified, ErrorCode::UserAlreadyExist],
     access: Access {
         tables: &[
@@ -62,6 +63,8 @@ pub struct SignupResponse<'a> {
     access_token: &'a str,
     /// The refresh token.
     refresh_token: &'a str,
+    /// The device token, which gives the client limits of its own.
+    device_token: &'a str,
 }
 
 /// Rejects a password that contains the user's email, phone number or name.
@@ -98,22 +101,32 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
 
     // Before the password is hashed, so that invalid requests cost no CPU. The transaction decides.
     let (key, now) = (session_id.key(), app.clock.now());
-    match app.store.record_sign_up_attempt(&key, &phone, now).await? {
+    let max = app.config.limits.sign_ups_per_sms_session;
+    match app.store.record_sign_up_attempt(&key, &phone, max, now).await? {
         SignUpAttemptOutcome::Recorded => {}
         SignUpAttemptOutcome::NotVerified => return Err(ApiError::PhoneNotVerified),
         SignUpAttemptOutcome::OtherPurpose => return Err(other_purpose(app, &email, &phone).await?),
     }
 
     let id = UserId::new(app.clock.now_millis());
-    let user = NewUser { id, name, nickname, email, phone, password_hash: password.hash(app.config.bcrypt_cost)? };
+    let user = NewUser {
+        id,
+        name,
+        nickname,
+        email,
+        phone,
+        password_hash: (app.hasher.hash)(&password, app.config.bcrypt_cost)?,
+    };
     // Before the user is created, so that a failure here leaves none.
     let session = Session::new(id, 0, app.config.tokens.lifetime, now);
     let tokens = app.keyring.issue(&session, &issuer, &app.config.tokens, now).await?;
+    let device_token = app.keyring.issue_device(id, &issuer, now).await?;
     let user_agent = UserAgent::from_header(request.user_agent.as_deref());
     match app.store.sign_up(&user, &session, &user_agent, &key, now).await? {
         SignUpOutcome::Created => Response::created(&SignupResponse {
             access_token: tokens.access_token.expose_secret(),
             refresh_token: tokens.refresh_token.expose_secret(),
+            device_token: device_token.expose_secret(),
         }),
         SignUpOutcome::NotVerified => Err(ApiError::PhoneNotVerified),
         SignUpOutcome::Taken { email, phone } => Err(already_exists(email, phone)),

@@ -11,6 +11,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     name: "jwks",
     routes: &[("GET", PATH)],
     authentication: Authentication::None,
+    is_read_only: true,
     own_errors: &[],
     access: Access { keys: KeyAccess::Verify, ..Access::NONE },
     handle: |app, request| Box::pin(handle(app, request)),

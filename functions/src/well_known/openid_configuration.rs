@@ -13,6 +13,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     name: "openid-configuration",
     routes: &[("GET", "/.well-known/openid-configuration")],
     authentication: Authentication::None,
+    is_read_only: true,
     own_errors: &[],
     access: Access::NONE,
     handle: |app, request| Box::pin(handle(app, request)),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use functions::http::Request;
 use functions::{ENDPOINTS, users};
 use serde_json::{Value as Json, json};
+use shared::limits::Bucket;
 
 use crate::guarantees::NOW;
 use crate::permissions::assert_permitted;
@@ -88,28 +89,29 @@ async fn each_endpoint_sends_the_documented_requests_within_its_access() {
     let call =
         async |name: &str, request: Request, status, expected| recorded.call(name, request, status, expected).await;
 
-    call("email-duplicate-check", query_request(&[("email", EMAIL)]), 200, "1 GetItem").await;
-    call("phone-duplicate-check", query_request(&[("phone", PHONE)]), 200, "1 GetItem").await;
+    call("email-duplicate-check", query_request(&[("email", EMAIL)]), 200, "1 GetItem, 1 UpdateItem").await;
+    // A limit that already counts takes a second write.
+    call("phone-duplicate-check", query_request(&[("phone", PHONE)]), 200, "1 GetItem, 2 UpdateItem").await;
     let sent = json_request(&json!({ "phone": PHONE }).to_string());
-    recorded.send(Some("signup"), "1 TransactWriteItems").await;
-    call("sms-auth-send", sent, 429, "1 GetItem, 1 TransactWriteItems").await;
+    recorded.send(Some("signup"), "1 PutItem, 4 UpdateItem").await;
+    call("sms-auth-send", sent, 429, "1 GetItem, 3 UpdateItem").await;
     recorded.app.clock.advance(60);
-    let (session_id, code) = recorded.send(None, "1 GetItem, 1 TransactWriteItems").await;
+    let (session_id, code) = recorded.send(None, "1 GetItem, 1 PutItem, 5 UpdateItem").await;
     recorded.verify(&session_id, PHONE, &recorded.app.other_than(&code), 401, "1 UpdateItem").await;
     recorded.verify(&session_id, "01087654321", &code, 401, "1 UpdateItem").await;
     recorded.verify("unknown", PHONE, &code, 404, "1 UpdateItem").await;
     let sign_up = |session_id: &str| TestApp::signup_request(EMAIL, PHONE, session_id);
     call("signup", sign_up(&session_id), 401, "1 UpdateItem").await;
-    recorded.verify(&session_id, PHONE, &code, 200, "2 UpdateItem").await;
+    recorded.verify(&session_id, PHONE, &code, 200, "3 UpdateItem").await;
     recorded.verify(&session_id, PHONE, &code, 200, "2 UpdateItem").await;
     let signed_up = call("signup", sign_up(&session_id), 201, "1 TransactWriteItems, 1 UpdateItem").await;
     call("signup", sign_up(&session_id), 401, "1 UpdateItem").await;
 
     let login =
         |email: &str, password: &str| json_request(&json!({ "email": email, "password": password }).to_string());
-    let logged_in = call("login", login(EMAIL, PASSWORD), 200, "2 GetItem, 1 PutItem").await;
-    call("login", login(EMAIL, "wrong horse battery"), 401, "2 GetItem").await;
-    call("login", login("nobody@example.com", PASSWORD), 401, "2 GetItem").await;
+    let logged_in = call("login", login(EMAIL, PASSWORD), 200, "2 GetItem, 1 PutItem, 4 UpdateItem").await;
+    call("login", login(EMAIL, "wrong horse battery"), 401, "2 GetItem, 2 UpdateItem").await;
+    call("login", login("nobody@example.com", PASSWORD), 401, "2 GetItem, 3 UpdateItem").await;
     let access_token = signed_up.field("access_token");
     call("profile", bearer_request(&access_token), 200, "1 BatchGetItem").await;
 
@@ -140,8 +142,8 @@ async fn each_endpoint_sends_the_documented_requests_within_its_access() {
     }
 
     recorded.app.clock.advance(60);
-    let (session_id, code) = recorded.send(Some("password_reset"), "1 TransactWriteItems").await;
-    recorded.verify(&session_id, PHONE, &code, 200, "2 UpdateItem").await;
+    let (session_id, code) = recorded.send(Some("password_reset"), "1 PutItem, 5 UpdateItem").await;
+    recorded.verify(&session_id, PHONE, &code, 200, "3 UpdateItem").await;
     call("signup", sign_up(&session_id), 409, "2 GetItem, 1 UpdateItem").await;
     let reset = || json_request(&json!({ "session_id": session_id, "password": NEW_PASSWORD }).to_string());
     recorded.app.set_disabled(PHONE, true).await;
@@ -154,7 +156,7 @@ async fn each_endpoint_sends_the_documented_requests_within_its_access() {
     recorded.app.inner.sms = Box::new(rejecting_sns());
     recorded.app.clock.advance(60);
     let sent = json_request(&json!({ "phone": PHONE }).to_string());
-    recorded.call("sms-auth-send", sent, 504, "1 GetItem, 2 TransactWriteItems").await;
+    recorded.call("sms-auth-send", sent, 504, "1 DeleteItem, 1 GetItem, 1 PutItem, 7 UpdateItem").await;
 }
 
 /// Returns the items of a table by their keys.
@@ -167,6 +169,43 @@ fn scan(table: &str) -> BTreeMap<String, Json> {
 
 fn attributes(item: &Json) -> String {
     item.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test]
+async fn login_of_an_unknown_user_sends_the_requests_of_a_wrong_password() {
+    let mut recorded = RecordedApp::new();
+    let device_token = recorded.app.sign_up_on_a_device(EMAIL, "01012345678").await;
+    recorded.app.sign_up("jiho@example.com", "01087654321").await;
+    let foreign = recorded.app.login("jiho@example.com", PASSWORD).await.field("device_token");
+    recorded.app.inner.config.limits.passwords_per_account = Bucket::new(3, 300);
+    recorded.app.inner.config.limits.passwords_in_a_row = 10;
+    let mut address = 0..;
+    let mut request = |email: &str, device_token: Option<&str>| {
+        let body = json!({ "email": email, "password": "wrong horse battery", "device_token": device_token });
+        let source_ip = Some(format!("203.0.113.{}", address.next().unwrap()));
+        Request { source_ip, ..json_request(&body.to_string()) }
+    };
+    for device_token in [None, Some("nonsense"), Some(foreign.as_str())] {
+        for email in [EMAIL, "nobody@example.com"] {
+            recorded.app.clock.advance(3600);
+            for (status, expected) in [
+                (401, "2 GetItem, 2 UpdateItem"),
+                (401, "2 GetItem, 3 UpdateItem"),
+                (401, "2 GetItem, 3 UpdateItem"),
+                (429, "2 GetItem, 2 UpdateItem"),
+            ] {
+                recorded.call("login", request(email, device_token), status, expected).await;
+            }
+        }
+    }
+    recorded.app.clock.advance(3600);
+    for email in [EMAIL, "nobody@example.com"] {
+        for status in [401, 403] {
+            recorded.call("login", request(email, None), status, "2 GetItem, 2 UpdateItem").await;
+        }
+    }
+    let body = json!({ "email": EMAIL, "password": PASSWORD, "device_token": device_token });
+    recorded.call("login", json_request(&body.to_string()), 200, "2 GetItem, 1 PutItem, 2 UpdateItem").await;
 }
 
 #[tokio::test]
@@ -203,16 +242,20 @@ async fn tables_contain_the_documented_attributes_and_no_secret() {
     let session_id = app.verified_sms_session(PHONE, None).await;
     let code = app.secrets().pop().unwrap();
     let sms_sessions = scan(&tables.sms_sessions);
-    let [(phone_pk, phone), (session_pk, session)] = sms_sessions.iter().collect::<Vec<_>>()[..] else {
-        panic!("{sms_sessions:?}")
-    };
-    assert_eq!(phone_pk, "PHONE#+821012345678");
+    let [(session_pk, session)] = sms_sessions.iter().collect::<Vec<_>>()[..] else { panic!("{sms_sessions:?}") };
+    let limits = scan(&tables.limits);
+    let keys: Vec<_> = limits.keys().map(String::as_str).collect();
+    assert_eq!(keys, ["SMS#DAY", "SMS#IP#unknown", "SMS#PHONE#+821012345678"]);
+    assert_eq!(attributes(&limits["SMS#DAY"]), "count day pk");
+    assert_eq!(attributes(&limits["SMS#IP#unknown"]), "expires_at idle_at pk");
+    let phone = &limits["SMS#PHONE#+821012345678"];
+    assert_eq!(attributes(phone), "expires_at idle_at idle_at_interval pk");
     // The TTL attribute is in Unix time, in seconds.
-    assert_eq!(phone["expires_at"]["N"], (NOW + 86_400).to_string());
+    assert_eq!(phone["expires_at"]["N"], (NOW + 2 * 10_800).to_string(), "a reset without a purpose counts longest");
     assert_eq!(session["expires_at"]["N"], (NOW + 600).to_string());
     assert_eq!(
         attributes(session),
-        "attempts code_mac expires_at is_verified max_attempts phone pk purpose sent_at sign_ups"
+        "attempts code_mac expires_at ip is_verified max_attempts phone pk purpose sent_at sign_ups"
     );
     assert!(session_pk.starts_with("SESSION#"));
     let contains_id = format!("{sms_sessions:?}").contains(&session_id);
@@ -230,7 +273,7 @@ async fn tables_contain_the_documented_attributes_and_no_secret() {
     assert_eq!(times, [NOW.to_string(), (NOW + 60).to_string()]);
 
     app.reset(PHONE, NEW_PASSWORD).await;
-    assert_eq!(scan(&tables.sms_sessions).len(), 1, "SMS sessions are consumed");
+    assert_eq!(scan(&tables.sms_sessions).len(), 0, "SMS sessions are consumed");
     let users = scan(&tables.users);
     assert_eq!(users.keys().map(|pk| pk.split('#').next().unwrap()).collect::<Vec<_>>(), ["EMAIL", "PHONE", "USER"]);
     for link in users.values().take(2) {

@@ -1,29 +1,25 @@
-//! The store and the API if DynamoDB throttles, hangs, cancels, is unavailable or loses a response.
+//! The store if DynamoDB throttles, hangs, cancels, is unavailable or loses a response.
 
 use std::net::TcpListener;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use functions::lambda::{self, EventResponse};
-use functions::sms_auth;
 use shared::aws::{DynamoDbStore, sdk_config};
-use shared::sms::{Sms, SmsError};
+use shared::limits::Bucket;
 use shared::store::sessions::REUSE_INTERVAL_SECONDS;
 use shared::store::{
-    AttemptOutcome, OpenOutcome, ProfileOutcome, RefreshOutcome, Sessions as _, SignUpAttemptOutcome, SignUpOutcome,
-    SmsSessions as _, StoreError, Users as _, VerificationOutcome,
+    AttemptOutcome, CountOutcome, Limit, Limits as _, ProfileOutcome, RefreshOutcome, Sessions as _,
+    SignUpAttemptOutcome, SignUpOutcome, SmsSessions as _, StoreError, Subject, Users as _, VerificationOutcome,
 };
 use shared::values::Purpose::Signup;
-use shared::values::{Phone, Region, UserAgent};
+use shared::values::UserAgent;
 
 use crate::guarantees::{
-    NOW, attempt, caller, exists, logged_in, next, parse, phone, refresh, send_limit, sign_up, sms_session,
-    token_version_of, user, verified,
+    NOW, attempt, caller, exists, logged_in, next, parse, phone, refresh, sign_up, sms_session, token_version_of, user,
+    verified,
 };
 use crate::http::url_of;
-use crate::proxy::{Fault, every_call, first_call, proxy, rejecting_sns};
-use crate::services::{Tables, event};
-use crate::test_app::TestApp;
+use crate::proxy::{Fault, every_call, first_call, proxy};
+use crate::services::Tables;
 
 #[track_caller]
 fn assert_busy<T: std::fmt::Debug>(result: Result<T, StoreError>) {
@@ -32,9 +28,9 @@ fn assert_busy<T: std::fmt::Debug>(result: Result<T, StoreError>) {
     assert!(cause.starts_with("dynamodb:") && !cause.contains("1020000001") && !cause.contains("minji"), "{cause}");
 }
 
-/// Opens an SMS session of one phone number.
-async fn open(store: &DynamoDbStore) -> Result<OpenOutcome, StoreError> {
-    store.open_sms_session(&sms_session(phone(1), Signup, NOW), &send_limit(), NOW).await
+/// Counts an SMS to one phone number, of which one is allowed.
+async fn count(store: &DynamoDbStore) -> Result<CountOutcome, StoreError> {
+    store.count(&Limit::new(Subject::sms_to_phone(&phone(1)), Bucket::new(1, 3600)), NOW).await
 }
 
 // ---- A busy store ----
@@ -44,7 +40,7 @@ async fn throttled_call_is_retried() {
     let tables = Tables::create();
     let store = tables.store_at(&proxy(first_call(Fault::Throttle)));
     assert!(!store.is_email_taken(&parse("minji@example.com")).await.unwrap());
-    assert_eq!(open(&store).await.unwrap(), OpenOutcome::Opened);
+    assert_eq!(count(&store).await.unwrap(), CountOutcome::Counted);
 }
 
 #[tokio::test]
@@ -52,8 +48,8 @@ async fn throttled_store_is_busy_and_unchanged() {
     let tables = Tables::create();
     let store = tables.store_at(&proxy(every_call(Fault::Throttle)));
     assert_busy(store.is_email_taken(&parse("minji@example.com")).await);
-    assert_busy(open(&store).await);
-    assert_eq!(open(&tables.store()).await.unwrap(), OpenOutcome::Opened);
+    assert_busy(count(&store).await);
+    assert_eq!(count(&tables.store()).await.unwrap(), CountOutcome::Counted);
 }
 
 #[tokio::test]
@@ -69,7 +65,7 @@ async fn hanging_store_is_busy_after_a_timeout() {
     let url = proxy(every_call(Fault::Hang));
     let store = tables.store_with(&sdk.to_builder().timeout_config(timeouts.build()).endpoint_url(url).build());
     assert_busy(store.profile(&caller(&logged_in(&tables.store()).await), NOW).await);
-    assert_busy(open(&store).await);
+    assert_busy(count(&store).await);
 }
 
 #[tokio::test]
@@ -89,8 +85,10 @@ async fn server_error_without_a_code_is_busy() {
 #[tokio::test]
 async fn conflicting_transaction_is_retried() {
     let tables = Tables::create();
+    let key = verified(&tables.store(), phone(1), Signup, NOW).await.key;
     let store = tables.store_at(&proxy(|_, nth| if nth < 4 { Fault::Conflict } else { Fault::None }));
-    assert_eq!(open(&store).await.unwrap(), OpenOutcome::Opened);
+    let outcome = sign_up(&store, &user("minji@example.com", phone(1)), &key, NOW).await.unwrap();
+    assert_eq!(outcome, SignUpOutcome::Created);
 }
 
 #[tokio::test]
@@ -122,7 +120,7 @@ async fn sign_up_whose_response_is_lost_succeeds_once() {
 async fn attempt_whose_response_is_lost_counts_at_least_once() {
     let tables = Tables::create();
     let session = sms_session(phone(1), Signup, NOW);
-    tables.store().open_sms_session(&session, &send_limit(), NOW).await.unwrap();
+    tables.store().open_sms_session(&session).await.unwrap();
     let store = tables.store_at(&proxy(first_call(Fault::LoseResponse)));
     let mut recorded = 0;
     while let AttemptOutcome::Recorded { .. } = attempt(&store, &session, NOW).await {
@@ -136,7 +134,7 @@ async fn attempt_whose_response_is_lost_counts_at_least_once() {
 async fn verification_whose_response_is_lost_succeeds() {
     let tables = Tables::create();
     let session = sms_session(phone(1), Signup, NOW);
-    tables.store().open_sms_session(&session, &send_limit(), NOW).await.unwrap();
+    tables.store().open_sms_session(&session).await.unwrap();
     let losing = tables.store_at(&proxy(first_call(Fault::LoseResponse)));
     let outcome = losing.mark_verified(&session.key, NOW + 600, NOW).await.unwrap();
     assert_eq!(outcome, VerificationOutcome::AlreadyVerified);
@@ -148,7 +146,7 @@ async fn sign_up_attempt_whose_response_is_lost_counts_at_least_once() {
     let tables = Tables::create();
     let session = verified(&tables.store(), phone(1), Signup, NOW).await;
     let store = tables.store_at(&proxy(first_call(Fault::LoseResponse)));
-    let record = async || store.record_sign_up_attempt(&session.key, &phone(1), NOW).await.unwrap();
+    let record = async || store.record_sign_up_attempt(&session.key, &phone(1), 5, NOW).await.unwrap();
     let mut recorded = 0;
     while record().await == SignUpAttemptOutcome::Recorded {
         recorded += 1;
@@ -227,66 +225,4 @@ async fn revoking_all_sessions_with_a_lost_response_increments_the_token_version
     let losing = tables.store_at(&proxy(first_call(Fault::LoseResponse)));
     losing.revoke_all_sessions(&first).await.unwrap();
     assert_eq!(token_version_of(&store, first.user_id).await, 1);
-}
-
-// ---- The API ----
-
-/// Requests a code through the entry point of the function `sms-auth-send`.
-async fn send(store: DynamoDbStore, sms: impl Sms + 'static) -> EventResponse {
-    let mut app = TestApp::on(store, NOW);
-    app.inner.sms = Box::new(sms);
-    lambda::respond(sms_auth::send::ENDPOINT, &app.inner, event("sms-auth-send")).await
-}
-
-/// An SMS provider that accepts every message.
-struct AcceptingSms;
-
-#[async_trait]
-impl Sms for AcceptingSms {
-    async fn send(&self, _: &Phone, _: &str) -> Result<(), SmsError> {
-        Ok(())
-    }
-}
-
-#[tokio::test]
-async fn busy_store_is_a_503_with_retry_after() {
-    let tables = Tables::create();
-    let response = send(tables.store_at(&proxy(every_call(Fault::Throttle))), AcceptingSms).await;
-    assert_eq!(response.status_code, 503);
-    assert_eq!(response.headers["retry-after"], "1");
-    assert!(response.body.contains(r#""error_code":"SERVER__BUSY""#));
-}
-
-#[tokio::test]
-async fn send_rejected_by_sns_is_refunded() {
-    let tables = Tables::create();
-    let phone = Phone::parse("01012345678", Region::KR).unwrap();
-    for _ in 0..3 {
-        let sns = rejecting_sns();
-        let error = sns.send(&phone, "the text").await.unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the SMS was not sent: sns:Publish: was refused with InvalidParameter (request unknown)"
-        );
-        let response = send(tables.store(), sns).await;
-        assert_eq!(response.status_code, 504);
-        assert!(response.body.contains(r#""error_code":"SMS__NOT_SENT""#) && !response.body.contains("1012345678"));
-    }
-    assert_eq!(send(tables.store(), AcceptingSms).await.status_code, 200);
-}
-
-#[tokio::test]
-async fn send_that_could_not_be_refunded_is_still_a_504() {
-    let tables = Tables::create();
-    let store = tables.store_at(&proxy(|_, nth| if nth == 1 { Fault::None } else { Fault::Throttle }));
-    assert_eq!(send(store, rejecting_sns()).await.status_code, 504);
-    assert_eq!(send(tables.store(), AcceptingSms).await.status_code, 429, "the rejected send still counts");
-}
-
-#[tokio::test]
-async fn send_of_unknown_outcome_is_refunded() {
-    let tables = Tables::create();
-    let store = tables.store_at(&proxy(|_, nth| if nth <= 3 { Fault::LoseResponse } else { Fault::None }));
-    assert_eq!(send(store, AcceptingSms).await.status_code, 503);
-    assert_eq!(send(tables.store(), AcceptingSms).await.status_code, 200, "the failed send does not count");
 }

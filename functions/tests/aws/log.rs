@@ -3,13 +3,14 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use functions::{ENDPOINTS, lambda};
+use functions::{ENDPOINTS, lambda, sms_auth};
 use serde_json::Value as Json;
+use tracing::subscriber::DefaultGuard;
 
 use crate::guarantees::NOW;
 use crate::proxy::{Fault, every_call, proxy, rejecting_sns};
-use crate::services::{Tables, event};
-use crate::test_app::TestApp;
+use crate::services::{Tables, event, pause_sms};
+use crate::test_app::{TestApp, json_request};
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -36,6 +37,48 @@ async fn send_all_events(app: &mut TestApp, tables: &Tables, fault: Fault) -> Ve
         session_ids.extend(body["session_id"].as_str().map(str::to_owned));
     }
     session_ids
+}
+
+impl Log {
+    fn lines(&self) -> Vec<Json> {
+        let log = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        log.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Logs what this thread does, until the guard is dropped.
+    fn capture(&self) -> DefaultGuard {
+        let writer = self.clone();
+        tracing::subscriber::set_default(lambda::logger(move || writer.clone()))
+    }
+}
+
+#[tokio::test]
+async fn the_sms_of_a_day_are_logged_from_half_of_them_on() {
+    let (log, tables) = (Log::default(), Tables::create());
+    let mut app = TestApp::on(tables.store(), NOW);
+    app.inner.config.limits.sms_per_day = 4;
+    app.inner.config.limits.sms_percent_for_strangers = 100;
+    let _guard = log.capture();
+    for nth in 0..5 {
+        app.call_by_name("sms-auth-send", json_request(&format!(r#"{{"phone":"0101234000{nth}"}}"#))).await;
+    }
+    let parts: Vec<_> = log.lines().iter().filter_map(|line| line["sms_of_day_percent"].as_u64()).collect();
+    assert_eq!(parts, [50, 75, 100]);
+}
+
+#[tokio::test]
+async fn a_pause_is_not_logged_as_an_error() {
+    let (log, tables) = (Log::default(), Tables::create());
+    let app = TestApp::on(tables.store(), NOW);
+    pause_sms(&tables, true);
+    let _guard = log.capture();
+    let response = lambda::respond(sms_auth::send::ENDPOINT, &app.inner, event("sms-auth-send")).await;
+    assert_eq!(response.status_code, 503);
+    let lines = log.lines();
+    let levels: Vec<_> =
+        lines.iter().filter(|line| line["error_code"] == "SMS__PAUSED").map(|line| &line["level"]).collect();
+    assert_eq!(levels, ["INFO"], "{lines:?}");
+    assert!(lines.iter().all(|line| line["level"] != "ERROR"));
 }
 
 #[tokio::test]
@@ -71,7 +114,7 @@ async fn no_secret_is_logged() {
         r#""error_code":"SERVER__BUSY""#,
         r#""error_code":"SMS__NOT_SENT""#,
         r#""error_code":"USER__NOT_MATCHED""#,
-        "dynamodb:TransactWriteItems",
+        "dynamodb:UpdateItem",
         "sns:Publish",
     ] {
         assert!(log.contains(expected), "{expected} is not in the log, which therefore proves nothing\n{log}");

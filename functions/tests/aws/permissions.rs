@@ -10,7 +10,7 @@ use shared::access::{Access, Action, Table, TableAccess};
 use crate::services::Tables;
 
 /// The words of expressions that are not names of attributes.
-const WORDS: [&str; 5] = ["SET", "AND", "OR", "attribute_exists", "attribute_not_exists"];
+const WORDS: [&str; 6] = ["SET", "AND", "OR", "attribute_exists", "attribute_not_exists", "if_not_exists"];
 
 /// A read or a write of one item.
 struct Step<'a> {
@@ -36,6 +36,7 @@ fn permits(permitted: TableAccess, tables: &Tables, step: &Step<'_>) -> bool {
         Table::Users => &tables.users,
         Table::SmsSessions => &tables.sms_sessions,
         Table::Sessions => &tables.sessions,
+        Table::Limits => &tables.limits,
     };
     let has_attributes = permitted.attributes.is_empty()
         || !step.returns_all && step.attributes.iter().all(|name| permitted.attributes.contains(&name.as_str()));
@@ -109,7 +110,13 @@ fn requests_outside_the_access_are_found() {
         ..Access::NONE
     };
     let name = |table: &str| table.to_owned();
-    let tables = Tables { users: name("U"), sms_sessions: name("S"), sessions: name("E"), public_keys: name("P") };
+    let tables = Tables {
+        users: name("U"),
+        sms_sessions: name("S"),
+        sessions: name("E"),
+        limits: name("L"),
+        public_keys: name("P"),
+    };
     let get = |table: &str, pk: &str, projection: Option<&str>| {
         let names = serde_json::json!({ "#0": "name", "#1": "password_hash" });
         serde_json::json!({

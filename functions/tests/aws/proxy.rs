@@ -87,9 +87,24 @@ fn forward(upstream: &str, request: &Request, client: Option<TcpStream>) {
 
 /// Returns an SMS provider on a fake SNS that rejects the phone number and repeats it in its message.
 pub(crate) fn rejecting_sns() -> SnsSms {
-    let url = serve(|mut client| {
-        read_request(&mut client);
+    fake_sns(|client| {
         respond(client, 400, b"<ErrorResponse><Error><Type>Sender</Type><Code>InvalidParameter</Code><Message>+821012345678 is not valid</Message></Error><RequestId>1</RequestId></ErrorResponse>");
+    })
+}
+
+/// Returns an SMS provider on a fake SNS that responds with an error, or hangs up.
+pub(crate) fn failing_sns(status: Option<u16>) -> SnsSms {
+    fake_sns(move |client| {
+        if let Some(status) = status {
+            respond(client, status, b"");
+        }
+    })
+}
+
+fn fake_sns(answer: impl Fn(TcpStream) + Send + 'static) -> SnsSms {
+    let url = serve(move |mut client| {
+        read_request(&mut client);
+        answer(client);
     });
     SnsSms::new(&sdk_config().unwrap().into_builder().endpoint_url(url).build(), config().sms)
 }

@@ -49,6 +49,22 @@ pub(crate) fn event(name: &str) -> Event {
     serde_json::from_str(&read(&format!("local/events/{name}.json"))).unwrap()
 }
 
+/// Pauses or resumes all SMS, with the command of the README.
+pub(crate) fn pause_sms(tables: &Tables, is_paused: bool) {
+    let readme = read("README.md");
+    let is_command = |line: &&str| {
+        line.starts_with(r#"aws dynamodb update-item --table-name "$LIMITS""#) && line.contains(&is_paused.to_string())
+    };
+    let command = readme.lines().find(is_command).unwrap();
+    let [key, expression, values] = [1, 3, 5].map(|nth| command.split('\'').nth(nth).unwrap());
+    let [key, values] = [key, values].map(|json| serde_json::from_str::<Json>(json).unwrap());
+    let update = json!({
+        "TableName": tables.limits, "Key": key,
+        "UpdateExpression": expression, "ExpressionAttributeValues": values,
+    });
+    call(&url("DYNAMODB_LOCAL_URL"), "DynamoDB_20120810.UpdateItem", &update);
+}
+
 /// Returns a suffix for names, so that each test has its own tables and secrets.
 pub(crate) fn unique() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -60,6 +76,7 @@ pub(crate) struct Tables {
     pub(crate) users: String,
     pub(crate) sms_sessions: String,
     pub(crate) sessions: String,
+    pub(crate) limits: String,
     pub(crate) public_keys: String,
 }
 
@@ -67,8 +84,8 @@ impl Tables {
     /// Creates the tables as `template.yaml` defines them.
     pub(crate) fn create() -> Self {
         let (url, unique) = (url("DYNAMODB_LOCAL_URL"), unique());
-        let tables = ["UsersTable", "SmsSessionsTable", "SessionsTable", "PublicKeysTable"];
-        let [users, sms_sessions, sessions, public_keys] = tables.map(|table| {
+        let tables = ["UsersTable", "SmsSessionsTable", "SessionsTable", "LimitsTable", "PublicKeysTable"];
+        let [users, sms_sessions, sessions, limits, public_keys] = tables.map(|table| {
             let (name, properties) = (format!("{table}-{unique}"), properties(table));
             let mut definition = json!({ "TableName": name });
             for property in ["AttributeDefinitions", "KeySchema", "BillingMode"] {
@@ -81,7 +98,7 @@ impl Tables {
             }
             name
         });
-        Self { users, sms_sessions, sessions, public_keys }
+        Self { users, sms_sessions, sessions, limits, public_keys }
     }
 
     /// Returns a store in these tables.
@@ -96,11 +113,12 @@ impl Tables {
 
     /// Returns a store in these tables, with the settings of `sdk`.
     pub(crate) fn store_with(&self, sdk: &SdkConfig) -> DynamoDbStore {
-        let Self { users, sms_sessions, sessions, public_keys } = self;
+        let Self { users, sms_sessions, sessions, limits, public_keys } = self;
         let tables = TableNames {
             users: users.clone(),
             sms_sessions: sms_sessions.clone(),
             sessions: sessions.clone(),
+            limits: limits.clone(),
             public_keys: public_keys.clone(),
         };
         DynamoDbStore::new(sdk, tables)

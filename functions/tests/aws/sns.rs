@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use serde_json::Value as Json;
 use shared::aws::{SnsSms, sdk_config};
-use shared::sms::{Sms as _, SmsSettings};
+use shared::sms::{Sms as _, SmsError, SmsSettings};
 use shared::values::{Phone, Region};
 
 use crate::guarantees::config;
@@ -34,7 +34,8 @@ async fn sms_is_transactional_with_a_maximum_price_and_is_not_retried() {
     let second_request = listener.try_clone().unwrap();
     // The fake SNS hangs up without a response.
     let request = std::thread::spawn(move || read_request(&mut listener.accept().unwrap().0).body);
-    SnsSms::new(&sdk, settings).send(&phone(), "text").await.unwrap_err();
+    let error = SnsSms::new(&sdk, settings).send(&phone(), "text").await.unwrap_err();
+    assert!(matches!(error, SmsError::Unknown(_)), "{error}");
     let request = String::from_utf8(request.join().unwrap()).unwrap();
     second_request.set_nonblocking(true).unwrap();
     assert!(second_request.accept().is_err(), "a retry could send a second SMS");

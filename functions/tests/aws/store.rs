@@ -7,13 +7,20 @@ use shared::store::{Sessions as _, SmsSessions as _, Store, StoreError, Users as
 use shared::values::{Purpose, SmsSessionId};
 
 use crate::guarantees::{NOW, TestStore, caller, guarantees, logged_in, next, phone, verified};
-use crate::services::{Tables, call, url};
+use crate::services::{Tables, call, pause_sms, url};
+use crate::simulation;
 
 guarantees!(crate::store::open);
 
 async fn open() -> TestStore {
     let tables = Tables::create();
-    TestStore { connections: (0..8).map(|_| Arc::new(tables.store()) as Arc<dyn Store>).collect(), _folder: None }
+    let connections = (0..8).map(|_| Arc::new(tables.store()) as Arc<dyn Store>).collect();
+    TestStore { connections, pause: Box::new(move |is_paused| pause_sms(&tables, is_paused)), _folder: None }
+}
+
+#[tokio::test]
+async fn attackers_win_no_more_than_the_limits_allow() {
+    simulation::run(Tables::create().store(), &simulation::Size::SMALL).await;
 }
 
 #[tokio::test]
@@ -66,7 +73,7 @@ async fn missing_attributes_of_sms_sessions_are_errors() {
     }
     for (nth, attribute) in ["sign_ups", "is_verified", "phone", "purpose"].into_iter().enumerate() {
         let key = key_without(20 + nth, attribute).await;
-        assert_invalid(store.record_sign_up_attempt(&key, &phone(20 + nth), NOW).await, attribute);
+        assert_invalid(store.record_sign_up_attempt(&key, &phone(20 + nth), 5, NOW).await, attribute);
     }
 }
 

@@ -8,6 +8,7 @@
     reason = "a test that cannot continue fails"
 )]
 
+pub(crate) mod limits;
 pub(crate) mod sessions;
 pub(crate) mod sms_sessions;
 pub(crate) mod users;
@@ -16,16 +17,14 @@ use std::future::Future;
 use std::sync::Arc;
 
 use shared::config::Config;
-use shared::limits::RateLimit;
-use shared::secret::Masked;
 use shared::store::{
-    AttemptOutcome, Caller, LoginIdentifier, NewUser, OpenOutcome, ProfileOutcome, RefreshOutcome, Session,
-    SessionLifetime, SignUpOutcome, SmsSession, Store, StoreError, VerificationOutcome,
+    AttemptOutcome, Caller, LoginIdentifier, NewUser, ProfileOutcome, RefreshOutcome, Session, SessionLifetime,
+    SignUpOutcome, SmsSession, Store, StoreError, VerificationOutcome,
 };
 use shared::values::Purpose::{PasswordReset, Signup};
 use shared::values::{
-    AuthCode, CodeLength, Email, Field, PasswordHash, Phone, Purpose, Region, SmsSessionId, SmsSessionKey, UserAgent,
-    UserId,
+    AuthCode, CodeLength, Email, Field, PasswordHash, Phone, Purpose, Region, SmsSessionId, SmsSessionKey, SourceIp,
+    UserAgent, UserId,
 };
 
 /// A time in the far future, so that the TTL of a database deletes nothing that a test has let expire.
@@ -39,23 +38,33 @@ macro_rules! guarantees {
     ($open:path) => {
         guarantees! { $open:
             sms_sessions {
-                sends_to_one_phone_are_a_minute_apart,
-                sends_to_one_phone_are_limited_per_hour_and_per_day,
-                rate_limited_send_opens_no_session,
-                concurrent_sends_to_one_phone_open_one_session,
-                cancelling_a_send_refunds_it,
-                cancelling_a_send_restores_the_limits_per_hour_and_per_day,
-                cancelling_a_session_that_is_not_open_refunds_nothing,
-                largest_configurable_limits_are_enforced,
+                cancelled_sms_session_is_not_found,
                 recorded_attempt_returns_the_purpose_and_mac_of_its_session,
                 expired_sms_session_is_not_found_before_it_is_deleted,
                 concurrent_guesses_are_limited_to_five,
                 attempts_count_on_their_session_only,
                 sms_session_is_verified_until_it_expires,
                 concurrent_verifications_mark_the_session_once,
+                sms_session_of_a_known_device_has_no_address,
                 unknown_sms_session_is_not_verified,
                 sign_up_attempts_require_a_session_verified_for_the_phone_and_for_sign_up,
                 concurrent_sign_up_attempts_are_limited_to_five,
+            }
+            limits {
+                bucket_allows_its_burst_and_then_one_event_each_interval,
+                concurrent_events_never_exceed_a_bucket,
+                event_counts_in_all_buckets_of_its_subject_or_in_none,
+                bucket_can_be_added_to_a_subject,
+                refund_allows_one_more_event,
+                events_in_a_row_are_limited_however_slow_they_are,
+                concurrent_events_in_a_row_never_exceed_the_limit,
+                events_in_a_row_that_are_not_kept_expire_after_30_days,
+                reset_clears_the_events_in_a_row,
+                concurrent_sms_never_exceed_the_total_of_a_day,
+                refunded_sms_of_a_day_is_allowed_again,
+                paused_sms_are_not_counted_until_they_are_resumed,
+                a_total_of_no_sms_allows_none,
+                counts_last_as_long_as_the_longest_bucket_of_their_subject,
             }
             users {
                 email_and_phone_are_taken_after_sign_up,
@@ -104,6 +113,8 @@ pub(crate) use guarantees;
 pub(crate) struct TestStore {
     /// Several connections to the store, as functions have.
     pub(crate) connections: Vec<Arc<dyn Store>>,
+    /// Pauses or resumes all SMS, as an operator does.
+    pub(crate) pause: Box<dyn Fn(bool)>,
     pub(crate) _folder: Option<tempfile::TempDir>,
 }
 
@@ -152,10 +163,6 @@ pub(crate) fn config() -> Config {
     Config::from_variables(&|_| None).unwrap()
 }
 
-pub(crate) fn send_limit() -> RateLimit {
-    config().send_limit()
-}
-
 fn session_lifetime() -> SessionLifetime {
     config().tokens.lifetime
 }
@@ -173,21 +180,17 @@ fn sms_session_with(id: &SmsSessionId, code: &AuthCode, phone: Phone, purpose: P
         code_mac: id.code_mac(&phone, purpose, code),
         phone,
         purpose,
-        max_attempts: config().attempts_per_sms_session,
-        ip: Some(Masked("203.0.113.7".to_owned())),
+        max_attempts: config().limits.attempts_per_sms_session,
+        ip: Some(SourceIp::parse(Some("203.0.113.7"))),
         sent_at: now,
         expires_at: now + 2 * config().code_seconds,
     }
 }
 
-async fn open(store: &dyn Store, session: &SmsSession, now: i64) -> OpenOutcome {
-    store.open_sms_session(session, &send_limit(), now).await.unwrap()
-}
-
 /// Opens an SMS session.
 async fn opened(store: &dyn Store, phone: Phone, purpose: Purpose, now: i64) -> SmsSession {
     let session = sms_session(phone, purpose, now);
-    assert_eq!(open(store, &session, now).await, OpenOutcome::Opened);
+    store.open_sms_session(&session).await.unwrap();
     session
 }
 
@@ -195,7 +198,10 @@ async fn opened(store: &dyn Store, phone: Phone, purpose: Purpose, now: i64) -> 
 pub(crate) async fn verified(store: &dyn Store, phone: Phone, purpose: Purpose, now: i64) -> SmsSession {
     let session = opened(store, phone, purpose, now).await;
     assert!(matches!(attempt(store, &session, now).await, AttemptOutcome::Recorded { .. }));
-    assert_eq!(mark_verified(store, &session, now).await, VerificationOutcome::Verified);
+    assert_eq!(
+        mark_verified(store, &session, now).await,
+        VerificationOutcome::Verified { ip: session.ip, sent_at: now }
+    );
     session
 }
 

@@ -1,4 +1,4 @@
-//! The guarantees of SMS sessions and of the rate limit of sends.
+//! The guarantees of SMS sessions.
 
 use shared::store::SignUpAttemptOutcome;
 
@@ -8,115 +8,13 @@ fn is_recorded(outcome: &AttemptOutcome) -> bool {
     matches!(outcome, AttemptOutcome::Recorded { .. })
 }
 
-/// Requests a send that the limit rejects. Returns the seconds until the next one is allowed.
-async fn retry_after(store: &dyn Store, phone: Phone, now: i64) -> i64 {
-    match open(store, &sms_session(phone, Signup, now), now).await {
-        OpenOutcome::RateLimited { retry_after } => retry_after,
-        OpenOutcome::Opened => panic!("the session was opened"),
-    }
-}
-
-async fn cancel(store: &dyn Store, session: &SmsSession) {
-    store.cancel_sms_session(session, &send_limit()).await.unwrap();
-}
-
-pub(crate) async fn sends_to_one_phone_are_a_minute_apart(test: TestStore) {
+pub(crate) async fn cancelled_sms_session_is_not_found(test: TestStore) {
     let store = test.connection();
-    opened(store, phone(1), Signup, NOW).await;
-    assert_eq!(retry_after(store, phone(1), NOW).await, 60);
-    assert_eq!(retry_after(store, phone(1), NOW + 59).await, 1);
-    opened(store, phone(2), Signup, NOW).await;
-    opened(store, phone(1), Signup, NOW + 60).await;
-    assert_eq!(retry_after(store, phone(1), NOW + 61).await, 59);
-}
-
-pub(crate) async fn sends_to_one_phone_are_limited_per_hour_and_per_day(test: TestStore) {
-    let store = test.connection();
-    for n in 0..5 {
-        opened(store, phone(1), Signup, NOW + 60 * n).await;
-    }
-    assert_eq!(retry_after(store, phone(1), NOW + 600).await, 3000);
-    for n in 0..5 {
-        opened(store, phone(1), Signup, NOW + 3600 + 60 * n).await;
-    }
-    assert_eq!(retry_after(store, phone(1), NOW + 7400).await, DAY - 7400);
-    assert_eq!(retry_after(store, phone(1), NOW + DAY - 1).await, 1);
-    opened(store, phone(1), Signup, NOW + DAY).await;
-    assert_eq!(retry_after(store, phone(1), NOW + DAY + 1).await, 59, "the limit per minute is the tighter one");
-    opened(store, phone(1), Signup, NOW + DAY + 60).await;
-}
-
-pub(crate) async fn rate_limited_send_opens_no_session(test: TestStore) {
-    let store = test.connection();
-    opened(store, phone(1), Signup, NOW).await;
-    let rejected = sms_session(phone(1), Signup, NOW);
-    assert_ne!(open(store, &rejected, NOW).await, OpenOutcome::Opened);
-    assert_eq!(attempt(store, &rejected, NOW).await, AttemptOutcome::NotFound);
-}
-
-pub(crate) async fn concurrent_sends_to_one_phone_open_one_session(test: TestStore) {
-    let outcomes = test
-        .race(|store, _| async move {
-            store.open_sms_session(&sms_session(phone(1), Signup, NOW), &send_limit(), NOW).await
-        })
-        .await;
-    let rate_limited = OpenOutcome::RateLimited { retry_after: 60 };
-    assert_eq!(outcomes.iter().filter(|&&outcome| outcome == OpenOutcome::Opened).count(), 1);
-    assert_eq!(outcomes.iter().filter(|&&outcome| outcome == rate_limited).count(), CALLS - 1);
-}
-
-pub(crate) async fn cancelling_a_send_refunds_it(test: TestStore) {
-    let store = test.connection();
-    for _ in 0..20 {
-        let session = opened(store, phone(1), Signup, NOW).await;
-        cancel(store, &session).await;
+    let session = opened(store, phone(1), Signup, NOW).await;
+    for _ in 0..2 {
+        store.cancel_sms_session(&session.key).await.unwrap();
         assert_eq!(attempt(store, &session, NOW).await, AttemptOutcome::NotFound);
     }
-    opened(store, phone(1), Signup, NOW).await;
-}
-
-pub(crate) async fn cancelling_a_send_restores_the_limits_per_hour_and_per_day(test: TestStore) {
-    let store = test.connection();
-    for n in 0..4 {
-        opened(store, phone(1), Signup, NOW + 60 * n).await;
-    }
-    for n in 0..5 {
-        opened(store, phone(1), Signup, NOW + 3600 + 60 * n).await;
-    }
-    // The tenth send of the day: the limit remembers ten.
-    let tenth = opened(store, phone(1), Signup, NOW + 8000).await;
-    cancel(store, &tenth).await;
-    opened(store, phone(1), Signup, NOW + 8000).await;
-    assert_eq!(retry_after(store, phone(1), NOW + 12_000).await, DAY - 12_000);
-}
-
-pub(crate) async fn cancelling_a_session_that_is_not_open_refunds_nothing(test: TestStore) {
-    let store = test.connection();
-    cancel(store, &sms_session(phone(1), Signup, NOW)).await;
-    let first = opened(store, phone(1), Signup, NOW).await;
-    cancel(store, &sms_session(phone(1), Signup, NOW)).await;
-    assert_eq!(retry_after(store, phone(1), NOW).await, 60, "the send still counts");
-    cancel(store, &first).await;
-    cancel(store, &first).await;
-    opened(store, phone(1), Signup, NOW).await;
-}
-
-pub(crate) async fn largest_configurable_limits_are_enforced(test: TestStore) {
-    let store = test.connection();
-    let config =
-        Config { seconds_between_sends: 1, sends_per_phone_per_hour: 50, sends_per_phone_per_day: 50, ..config() };
-    let send_limit = config.send_limit();
-    for n in 0..50 {
-        let session = SmsSession { max_attempts: 10, ..sms_session(phone(1), Signup, NOW + n) };
-        assert_eq!(store.open_sms_session(&session, &send_limit, NOW + n).await.unwrap(), OpenOutcome::Opened);
-        for _ in 0..10 {
-            assert!(is_recorded(&attempt(store, &session, NOW + n).await));
-        }
-        assert!(!is_recorded(&attempt(store, &session, NOW + n).await));
-    }
-    let session = sms_session(phone(1), Signup, NOW + 50);
-    let outcome = store.open_sms_session(&session, &send_limit, NOW + 50).await.unwrap();
-    assert_eq!(outcome, OpenOutcome::RateLimited { retry_after: DAY - 50 });
 }
 
 pub(crate) async fn recorded_attempt_returns_the_purpose_and_mac_of_its_session(test: TestStore) {
@@ -126,7 +24,7 @@ pub(crate) async fn recorded_attempt_returns_the_purpose_and_mac_of_its_session(
     {
         let (id, code) = (SmsSessionId::random(), AuthCode::random(length));
         let session = sms_session_with(&id, &code, phone(n), purpose, NOW);
-        assert_eq!(open(store, &session, NOW).await, OpenOutcome::Opened);
+        store.open_sms_session(&session).await.unwrap();
         match attempt(store, &session, NOW + 299).await {
             AttemptOutcome::Recorded { purpose: stored, code_mac } => {
                 assert_eq!(stored, purpose);
@@ -172,7 +70,7 @@ pub(crate) async fn concurrent_guesses_are_limited_to_five(test: TestStore) {
 pub(crate) async fn attempts_count_on_their_session_only(test: TestStore) {
     let store = test.connection();
     let few = SmsSession { max_attempts: 3, ..sms_session(phone(1), PasswordReset, NOW) };
-    assert_eq!(open(store, &few, NOW).await, OpenOutcome::Opened);
+    store.open_sms_session(&few).await.unwrap();
     for _ in 0..3 {
         assert!(is_recorded(&attempt(store, &few, NOW).await));
     }
@@ -188,7 +86,8 @@ pub(crate) async fn sms_session_is_verified_until_it_expires(test: TestStore) {
     let store = test.connection();
     let session = opened(store, phone(1), Signup, NOW).await;
     assert!(!is_verified(store, &session.key, Signup, NOW).await);
-    assert_eq!(mark_verified(store, &session, NOW + 299).await, VerificationOutcome::Verified);
+    let verified = VerificationOutcome::Verified { ip: session.ip, sent_at: NOW };
+    assert_eq!(mark_verified(store, &session, NOW + 299).await, verified);
     assert_eq!(store.verified_phone(&session.key, Signup, NOW + 898).await.unwrap(), Some(phone(1)));
     assert!(!is_verified(store, &session.key, PasswordReset, NOW + 898).await);
     assert_eq!(mark_verified(store, &session, NOW + 898).await, VerificationOutcome::AlreadyVerified);
@@ -205,8 +104,16 @@ pub(crate) async fn concurrent_verifications_mark_the_session_once(test: TestSto
         })
         .await;
     let count = |outcome| outcomes.iter().filter(|&&found| found == outcome).count();
-    assert_eq!(count(VerificationOutcome::Verified), 1);
+    let ip = Some(SourceIp::parse(Some("203.0.113.7")));
+    assert_eq!(count(VerificationOutcome::Verified { ip, sent_at: NOW }), 1);
     assert_eq!(count(VerificationOutcome::AlreadyVerified), CALLS - 1);
+}
+
+pub(crate) async fn sms_session_of_a_known_device_has_no_address(test: TestStore) {
+    let store = test.connection();
+    let session = SmsSession { ip: None, ..sms_session(phone(1), Signup, NOW) };
+    store.open_sms_session(&session).await.unwrap();
+    assert_eq!(mark_verified(store, &session, NOW).await, VerificationOutcome::Verified { ip: None, sent_at: NOW });
 }
 
 pub(crate) async fn unknown_sms_session_is_not_verified(test: TestStore) {
@@ -218,7 +125,7 @@ pub(crate) async fn unknown_sms_session_is_not_verified(test: TestStore) {
 
 pub(crate) async fn sign_up_attempts_require_a_session_verified_for_the_phone_and_for_sign_up(test: TestStore) {
     let store = test.connection();
-    let record = async |key: &SmsSessionKey, now| store.record_sign_up_attempt(key, &phone(1), now).await.unwrap();
+    let record = async |key: &SmsSessionKey, now| store.record_sign_up_attempt(key, &phone(1), 5, now).await.unwrap();
     let unverified = opened(store, phone(1), Signup, NOW).await.key;
     let other_phone = verified(store, phone(2), Signup, NOW).await.key;
     for key in [SmsSessionId::random().key(), unverified, other_phone] {
@@ -237,7 +144,7 @@ pub(crate) async fn concurrent_sign_up_attempts_are_limited_to_five(test: TestSt
     let outcomes = test
         .race(|store, _| {
             let key = key.clone();
-            async move { store.record_sign_up_attempt(&key, &phone(1), NOW).await }
+            async move { store.record_sign_up_attempt(&key, &phone(1), 5, NOW).await }
         })
         .await;
     let count = |outcome| outcomes.iter().filter(|&&found| found == outcome).count();

@@ -2,6 +2,8 @@
 
 use shared::store::Profile;
 
+use shared::secret::Masked;
+
 use super::*;
 
 /// Returns a key under which no SMS session is stored.

@@ -123,7 +123,11 @@ fn each_role_permits_exactly_these_actions() {
 const EXPECTED: [(&str, &[&str]); 13] = [
     (
         "email-duplicate-check",
-        &["dynamodb:GetItem on PublicKeysTable [WARM]", "dynamodb:GetItem on UsersTable [EMAIL#*]"],
+        &[
+            "dynamodb:GetItem on PublicKeysTable [WARM]",
+            "dynamodb:GetItem on UsersTable [EMAIL#*]",
+            "dynamodb:UpdateItem on LimitsTable [CHECK#*]",
+        ],
     ),
     ("jwks", &["dynamodb:GetItem on PublicKeysTable [KEYS]"]),
     (
@@ -131,8 +135,9 @@ const EXPECTED: [(&str, &[&str]); 13] = [
         &[
             "dynamodb:GetItem on PublicKeysTable [WARM]",
             "dynamodb:GetItem on UsersTable [EMAIL#* PHONE#*]",
-            "dynamodb:GetItem on UsersTable [USER#*] (pk password_hash token_version is_disabled)",
+            "dynamodb:GetItem on UsersTable [USER#*] (pk password_hash token_version is_disabled password_reset_at)",
             "dynamodb:PutItem on SessionsTable [USER#*]",
+            "dynamodb:UpdateItem on LimitsTable [PASSWORD#*]",
             "secretsmanager:GetSecretValue on PrivateKeysSecret, AWSCURRENT only",
         ],
     ),
@@ -149,18 +154,24 @@ const EXPECTED: [(&str, &[&str]); 13] = [
     (
         "password",
         &[
+            "dynamodb:DeleteItem on LimitsTable [PASSWORD#*]",
             "dynamodb:DeleteItem on SmsSessionsTable [SESSION#*]",
             "dynamodb:GetItem on PublicKeysTable [WARM]",
             "dynamodb:GetItem on SmsSessionsTable [SESSION#*]",
             "dynamodb:GetItem on UsersTable [PHONE#*]",
-            "dynamodb:GetItem on UsersTable [USER#*] (pk email name is_disabled)",
+            "dynamodb:GetItem on UsersTable [USER#*] (pk email name is_disabled password_reset_at)",
             "dynamodb:UpdateItem on UsersTable [USER#*] \
              (pk password_hash updated_at password_reset_at token_version is_disabled)",
+            "secretsmanager:GetSecretValue on PrivateKeysSecret, AWSCURRENT only",
         ],
     ),
     (
         "phone-duplicate-check",
-        &["dynamodb:GetItem on PublicKeysTable [WARM]", "dynamodb:GetItem on UsersTable [PHONE#*]"],
+        &[
+            "dynamodb:GetItem on PublicKeysTable [WARM]",
+            "dynamodb:GetItem on UsersTable [PHONE#*]",
+            "dynamodb:UpdateItem on LimitsTable [CHECK#*]",
+        ],
     ),
     (
         "profile",
@@ -197,17 +208,22 @@ const EXPECTED: [(&str, &[&str]); 13] = [
         "sms-auth-send",
         &[
             "dynamodb:DeleteItem on SmsSessionsTable [SESSION#*]",
-            "dynamodb:GetItem on PublicKeysTable [WARM]",
+            "dynamodb:GetItem on PublicKeysTable [KEYS]",
             "dynamodb:GetItem on UsersTable [PHONE#*]",
+            "dynamodb:GetItem on UsersTable [USER#*] (pk email name is_disabled password_reset_at)",
             "dynamodb:PutItem on SmsSessionsTable [SESSION#*]",
-            "dynamodb:UpdateItem on SmsSessionsTable [PHONE#*]",
+            "dynamodb:UpdateItem on LimitsTable [SMS#*]",
             "sns:GetSMSAttributes on *",
             "sns:Publish on a phone number",
         ],
     ),
     (
         "sms-auth-verify",
-        &["dynamodb:GetItem on PublicKeysTable [WARM]", "dynamodb:UpdateItem on SmsSessionsTable [SESSION#*]"],
+        &[
+            "dynamodb:GetItem on PublicKeysTable [WARM]",
+            "dynamodb:UpdateItem on LimitsTable [SMS#IP#*]",
+            "dynamodb:UpdateItem on SmsSessionsTable [SESSION#*]",
+        ],
     ),
     (
         "token-refresh",
@@ -228,7 +244,7 @@ fn only_functions_that_sign_or_rotate_are_given_the_private_keys() {
     let has_secret = |variables: &Json| !variables["PRIVATE_KEYS_SECRET"].is_null();
     assert!(!has_secret(&template["Globals"]["Function"]["Environment"]["Variables"]));
     for function in functions(&template) {
-        let uses = matches!(function.bin.as_str(), "signup" | "login" | "token-refresh" | "rotate-keys");
+        let uses = matches!(function.bin.as_str(), "signup" | "login" | "password" | "token-refresh" | "rotate-keys");
         let keys = declared[function.bin.as_str()].keys;
         assert_eq!(uses, matches!(keys, KeyAccess::Sign | KeyAccess::Rotate), "{}", function.bin);
         assert_eq!(uses, has_secret(&function.properties["Environment"]["Variables"]), "{}", function.bin);
@@ -257,6 +273,46 @@ fn each_route_that_costs_an_sms_or_a_hash_has_a_throttle() {
     assert_eq!(throttled, costly.flat_map(|(_, routes)| routes).collect());
 }
 
+/// The seconds of a request that hashes, with a full CPU and the default cost: see `./local/bench`.
+const SECONDS_PER_HASH: f64 = 0.25;
+
+#[test]
+fn routes_that_hash_use_less_than_half_of_the_concurrency() {
+    let (template, declared) = (template(), declared());
+    let hashing = endpoints().into_iter().filter(|(bin, _)| declared[bin.as_str()].hashing);
+    let hashing: BTreeSet<_> = hashing.flat_map(|(_, routes)| routes).collect();
+    let settings = &template["Resources"]["HttpApi"]["Properties"]["RouteSettings"];
+    let allowed = template["Parameters"]["AccountConcurrency"]["AllowedValues"].as_array().unwrap();
+    let throttles = template["Mappings"]["Throttles"].as_object().unwrap();
+    assert_eq!(
+        throttles.keys().collect::<Vec<_>>(),
+        allowed.iter().map(|value| value.as_str().unwrap()).collect::<Vec<_>>()
+    );
+    for (concurrency, rates) in throttles {
+        let rate = |route: &String| {
+            let [rate, burst] = ["ThrottlingRateLimit", "ThrottlingBurstLimit"].map(|limit| &settings[route][limit]);
+            assert_eq!((rate, &rate[0], &rate[1]), (burst, &"Throttles".into(), &"AccountConcurrency".into()));
+            rates[rate[2].as_str().unwrap()].as_f64().unwrap()
+        };
+        let used = SECONDS_PER_HASH * hashing.iter().map(rate).sum::<f64>();
+        let half = concurrency.parse::<f64>().unwrap() / 2.0;
+        assert!(used < half && used > 0.9 * half, "{concurrency}: {used} of at most {half}");
+    }
+}
+
+#[test]
+fn alarms_exist_for_50_80_and_100_percent_of_the_sms_of_a_day() {
+    let template = template();
+    assert_eq!(functions::sms_auth::send::LOGGED_PERCENT, 50, "the first alarm");
+    for percent in [50, 80, 100] {
+        let alarm = &template["Resources"][format!("SmsOfDay{percent}Alarm")]["Properties"];
+        assert_eq!(alarm["Threshold"], percent);
+        let filter = &template["Resources"]["SmsOfDayLogged"]["Properties"];
+        assert_eq!(filter["FilterPattern"], "{ $.sms_of_day_percent = * }");
+        assert_eq!(alarm["MetricName"], filter["MetricTransformations"][0]["MetricName"]);
+    }
+}
+
 #[test]
 fn functions_that_parse_phone_numbers_have_a_default_region() {
     let functions = functions(&template());
@@ -281,7 +337,9 @@ fn the_keys_are_rotated_on_deployment_and_every_30_days() {
 
 #[test]
 fn tables_whose_items_expire_have_a_ttl() {
-    for (table, attribute) in [("SmsSessionsTable", "expires_at"), ("SessionsTable", "expires_at")] {
+    for (table, attribute) in
+        [("SmsSessionsTable", "expires_at"), ("SessionsTable", "expires_at"), ("LimitsTable", "expires_at")]
+    {
         let ttl = &template()["Resources"][table]["Properties"]["TimeToLiveSpecification"];
         assert_eq!(ttl, &serde_json::json!({ "AttributeName": attribute, "Enabled": true }), "{table}");
     }

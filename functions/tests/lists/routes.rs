@@ -6,7 +6,7 @@ use functions::ENDPOINTS;
 use functions::http::ErrorCode;
 use functions::jobs::JOBS;
 
-use crate::files::{Routes, endpoints, functions, names, template, text};
+use crate::files::{Routes, endpoints, functions, names, rust_files, template, text};
 
 /// The endpoint that only local runs have.
 const LOCAL_ONLY: &str = "local-outbox";
@@ -83,4 +83,17 @@ fn the_readme_names_each_route_and_each_error_code() {
     let declared: BTreeSet<&str> =
         ENDPOINTS.iter().flat_map(|endpoint| endpoint.errors()).map(ErrorCode::as_str).collect();
     assert_eq!(declared, codes, "the errors of all endpoints (left) and all error codes (right)");
+}
+
+#[test]
+fn the_tests_that_the_readme_names_exist() {
+    let readme = text("README.md");
+    let (_, section) = readme.split_once("\n### Requirements that").unwrap();
+    let (section, _) = section.split_once("\n#").unwrap();
+    let names: BTreeSet<&str> = section.split('`').skip(1).step_by(2).filter(|name| name.contains('_')).collect();
+    assert!(names.len() > 8);
+    let sources = ["functions/src", "functions/tests"].map(rust_files).concat().concat();
+    for name in names {
+        assert!(sources.contains(&format!("async fn {name}(")), "{name}");
+    }
 }

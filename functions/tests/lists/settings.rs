@@ -9,6 +9,8 @@ use shared::values::Purpose;
 
 use crate::files::{functions, template, text};
 
+const DAY_SECONDS: i64 = 24 * 60 * 60;
+
 /// Returns the variables that parameters of the template set, and their parameters.
 fn variables(template: &Json) -> BTreeMap<String, String> {
     let variables = |properties: &Json| properties["Environment"]["Variables"].as_object().cloned().unwrap_or_default();
@@ -75,7 +77,28 @@ fn the_bounds_are_those_of_the_code() {
             numbers += 1;
         }
     }
-    assert_eq!(numbers, 10);
+    assert_eq!(numbers, 13);
+}
+
+#[test]
+fn the_bounds_of_buckets_are_those_of_the_template() {
+    let (template, mut buckets) = (template(), 0);
+    for setting in SETTINGS {
+        if let Accepts::Bucket = setting.accepts {
+            let pattern = template["Parameters"][setting.parameter]["AllowedPattern"].as_str().unwrap();
+            let pattern = regex_lite::Regex::new(pattern).unwrap();
+            for burst in [0, 1, 9999, 10_000, 10_001, 20_000] {
+                for every in [0, 1, 9999, 10_000, 79_999, 85_999, 86_399, 86_400, 86_401, 86_500, 87_000, 90_000] {
+                    let value = format!("{burst}/{every}");
+                    let config = Config::from_variables(&|name| (name == setting.variable).then(|| value.clone()));
+                    assert_eq!(pattern.is_match(&value), config.is_ok(), "{} {value}", setting.variable);
+                    assert_eq!(config.is_ok(), matches!((burst, every), (1..=10_000, 1..=86_400)), "{value}");
+                }
+            }
+            buckets += 1;
+        }
+    }
+    assert_eq!(buckets, 9);
 }
 
 #[test]
@@ -91,6 +114,17 @@ fn the_patterns_reject_what_the_code_rejects() {
         ("SMS_SENDER_ID", "A dash-"),
         ("SMS_MAX_PRICE_USD", "0"),
         ("SMS_MAX_PRICE_USD", "0.00"),
+        ("SMS_PER_PHONE", "0/60"),
+        ("SMS_PER_PHONE", "5"),
+        ("SMS_PER_PHONE", "5/3600s"),
+        ("SMS_PER_PHONE", "10001/1"),
+        ("SMS_PER_PHONE", "1/86401"),
+        ("SMS_PER_PHONE", "1/90000"),
+        ("SMS_COUNTRIES", "KR,"),
+        ("SMS_COUNTRIES", "kr"),
+        ("ALLOWED_ORIGINS", "https://app.example.com/"),
+        ("ALLOWED_ORIGINS", "app.example.com"),
+        ("ALLOWED_ORIGINS", "https://app@example.com"),
     ] {
         let setting = SETTINGS.iter().find(|setting| setting.variable == variable).unwrap();
         let parameter = &template["Parameters"][setting.parameter];
@@ -114,6 +148,7 @@ fn the_readme_has_a_row_for_each_setting() {
         };
         let bounds = match setting.accepts {
             Accepts::Number(min, max) => format!("; {min} to {max}"),
+            Accepts::Bucket => "; see *Limits*".to_owned(),
             Accepts::Text { .. } => String::new(),
         };
         format!("| `{}` | `{}` | {default} | {}{bounds} |", setting.variable, setting.parameter, setting.text)
@@ -127,10 +162,13 @@ fn the_readme_has_a_row_for_each_setting() {
 
 #[test]
 fn the_readme_has_the_chances_to_guess_a_code() {
-    let config = Config::from_variables(&|_| None).unwrap();
-    let sends = config.sends_per_phone_per_day;
+    let limits = Config::from_variables(&|_| None).unwrap().limits;
     let row = |name: &str, purpose, is_named| {
-        let (length, attempts) = strength(purpose, is_named, config.attempts_per_sms_session);
+        let (length, attempts) = strength(purpose, is_named, &limits);
+        let is_unnamed_reset = purpose == Purpose::PasswordReset && !is_named;
+        let bucket = if is_unnamed_reset { limits.sms_per_phone_for_unnamed_reset } else { limits.sms_per_phone };
+        // A day that begins with a whole burst.
+        let sends = bucket.burst + u32::try_from((DAY_SECONDS - 1) / bucket.every).unwrap();
         let chance = length.codes() / (sends * attempts);
         format!("| {name} | {} | {attempts} | {sends} | 1 in {chance} |", length.digits())
     };

@@ -58,7 +58,7 @@ impl TestApp {
 
     /// Calls an endpoint's handler.
     pub(crate) async fn call(&self, endpoint: Endpoint, request: Request) -> Response {
-        let result = (endpoint.handle)(&self.inner, request).await;
+        let result = endpoint.respond(&self.inner, request).await;
         if let Err(error) = &result {
             assert!(endpoint.errors().any(|code| code == error.code()), "{} declares no {error:?}", endpoint.name);
         }
@@ -71,7 +71,7 @@ impl TestApp {
         assert_eq!(response.header("strict-transport-security"), Some("max-age=63072000"));
         assert_eq!(response.header("x-content-type-options"), Some("nosniff"));
         let body: Json = serde_json::from_str(&response.body).unwrap_or_default();
-        for secret in ["session_id", "access_token", "refresh_token"] {
+        for secret in ["session_id", "access_token", "refresh_token", "device_token"] {
             self.secrets.lock().unwrap().extend(body[secret].as_str().map(str::to_owned));
         }
         response
@@ -144,6 +144,25 @@ impl TestApp {
         (response.field("access_token"), response.field("refresh_token"))
     }
 
+    /// Signs up. Returns the device token.
+    pub(crate) async fn sign_up_on_a_device(&self, email: &str, phone: &str) -> String {
+        let session_id = self.verified_sms_session(phone, Some("signup")).await;
+        let response = self.call(users::signup::ENDPOINT, Self::signup_request(email, phone, &session_id)).await;
+        response.field("device_token")
+    }
+
+    /// Requests a code from a device.
+    pub(crate) async fn send_from(&self, device_token: &str, phone: &str, purpose: &str) -> Response {
+        let body = json!({ "phone": phone, "purpose": purpose, "device_token": device_token }).to_string();
+        self.call(sms_auth::send::ENDPOINT, json_request(&body)).await
+    }
+
+    /// Logs in from a device.
+    pub(crate) async fn login_from(&self, device_token: &str, email: &str, password: &str) -> Response {
+        let body = json!({ "email": email, "password": password, "device_token": device_token }).to_string();
+        self.call(users::login::ENDPOINT, json_request(&body)).await
+    }
+
     pub(crate) async fn login(&self, email: &str, password: &str) -> Response {
         let body = json!({ "email": email, "password": password }).to_string();
         self.call(users::login::ENDPOINT, json_request(&body)).await
@@ -160,11 +179,13 @@ impl TestApp {
     }
 
     /// Resets the password of the user with this phone number.
-    pub(crate) async fn reset(&self, phone: &str, new: &str) {
-        self.clock.advance(self.inner.config.seconds_between_sends);
+    pub(crate) async fn reset(&self, phone: &str, new: &str) -> Response {
+        self.clock.advance(self.inner.config.limits.seconds_between_sends);
         let session_id = self.verified_sms_session(phone, Some("password_reset")).await;
         let body = json!({ "session_id": session_id, "password": new }).to_string();
-        self.call(users::password::ENDPOINT, json_request(&body)).await.ok();
+        let response = self.call(users::password::ENDPOINT, json_request(&body)).await;
+        response.ok();
+        response
     }
 
     /// Disables or enables the user with this phone number.

@@ -2,6 +2,7 @@
 //! no other process writes between its reads and its writes.
 
 mod error;
+mod limits;
 mod schema;
 mod sessions;
 mod sms_sessions;

@@ -6,7 +6,7 @@ use super::error::OpenError;
 
 /// The version of the tables, which SQLite stores as `user_version`. Increment it with each change of
 /// [`SCHEMA`].
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// The tables of the store. Columns are named after the attributes of the DynamoDB items.
 const SCHEMA: &str = "
@@ -38,8 +38,6 @@ const SCHEMA: &str = "
         ip TEXT,
         expires_at INTEGER NOT NULL
     ) STRICT;
-    CREATE TABLE sends (phone TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
-    CREATE INDEX sends_of_phone ON sends (phone, at);
     CREATE TABLE sessions (
         user_id TEXT NOT NULL,
         session_id TEXT NOT NULL,
@@ -50,6 +48,20 @@ const SCHEMA: &str = "
         token_version INTEGER NOT NULL,
         expires_at INTEGER NOT NULL,
         PRIMARY KEY (user_id, session_id)
+    ) STRICT;
+    CREATE TABLE limits (
+        subject TEXT NOT NULL,
+        name TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        expires_at INTEGER,
+        PRIMARY KEY (subject, name)
+    ) STRICT;
+    CREATE INDEX limits_by_expiry ON limits (expires_at);
+    CREATE TABLE sms_of_day (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        day INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        is_paused INTEGER NOT NULL
     ) STRICT;
 ";
 

@@ -1,31 +1,18 @@
-//! SMS sessions: table `sms_sessions`, with the sends to each phone number in `sends`.
+//! SMS sessions: table `sms_sessions`.
 
 use async_trait::async_trait;
 use rusqlite::{OptionalExtension as _, Row, Transaction};
-use shared::limits::RateLimit;
-use shared::store::sms_sessions::MAX_SIGN_UPS;
-use shared::store::{
-    AttemptOutcome, OpenOutcome, SignUpAttemptOutcome, SmsSession, SmsSessions, StoreError, VerificationOutcome,
-};
-use shared::values::{CodeMac, Phone, Purpose, SmsSessionKey};
+use shared::store::{AttemptOutcome, SignUpAttemptOutcome, SmsSession, SmsSessions, StoreError, VerificationOutcome};
+use shared::values::{CodeMac, Phone, Purpose, SmsSessionKey, SourceIp};
 
 use super::{SqliteStore, stored};
 
 #[async_trait]
 impl SmsSessions for SqliteStore {
-    async fn open_sms_session(
-        &self,
-        session: &SmsSession,
-        limit: &RateLimit,
-        now: i64,
-    ) -> Result<OpenOutcome, StoreError> {
+    async fn open_sms_session(&self, session: &SmsSession) -> Result<(), StoreError> {
         self.atomically(|db| {
-            let retry_after = retry_after(db, &session.phone, limit, now)?;
-            if retry_after > 0 {
-                return Ok(OpenOutcome::RateLimited { retry_after });
-            }
-            db.execute("DELETE FROM sends WHERE at <= ?", [now - limit.longest_seconds()])?;
-            db.execute("INSERT INTO sends VALUES (?, ?)", (session.phone.e164(), now))?;
+            // In place of DynamoDB's TTL.
+            db.execute("DELETE FROM sms_sessions WHERE expires_at <= ?", [session.sent_at])?;
             db.execute(
                 "INSERT INTO sms_sessions VALUES (?, ?, ?, ?, ?, 0, ?, FALSE, 0, ?, ?)",
                 (
@@ -35,25 +22,16 @@ impl SmsSessions for SqliteStore {
                     session.code_mac.as_str(),
                     session.sent_at,
                     session.max_attempts,
-                    session.ip.as_ref().map(|ip| &ip.0),
+                    session.ip.map(SourceIp::to_stored),
                     session.expires_at,
                 ),
-            )?;
-            // In place of DynamoDB's TTL.
-            db.execute("DELETE FROM sms_sessions WHERE expires_at <= ?", [now])?;
-            Ok(OpenOutcome::Opened)
+            )
+            .map(|_| ())
         })
     }
 
-    async fn cancel_sms_session(&self, session: &SmsSession, _: &RateLimit) -> Result<(), StoreError> {
-        self.atomically(|db| {
-            let was_open = db.execute("DELETE FROM sms_sessions WHERE session = ?", [session.key.as_str()])? == 1;
-            if was_open {
-                let latest = "SELECT rowid FROM sends WHERE phone = ? ORDER BY at DESC LIMIT 1";
-                db.execute(&format!("DELETE FROM sends WHERE rowid = ({latest})"), [session.phone.e164()])?;
-            }
-            Ok(())
-        })
+    async fn cancel_sms_session(&self, key: &SmsSessionKey) -> Result<(), StoreError> {
+        self.atomically(|db| consume(db, key))
     }
 
     async fn record_attempt(
@@ -90,7 +68,7 @@ impl SmsSessions for SqliteStore {
             }
             let mark = "UPDATE sms_sessions SET is_verified = TRUE, expires_at = ? WHERE session = ?";
             db.execute(mark, (verified_until, key.as_str()))?;
-            Ok(VerificationOutcome::Verified)
+            Ok(VerificationOutcome::Verified { ip: session.ip, sent_at: session.sent_at })
         })
     }
 
@@ -98,6 +76,7 @@ impl SmsSessions for SqliteStore {
         &self,
         key: &SmsSessionKey,
         phone: &Phone,
+        max: u32,
         now: i64,
     ) -> Result<SignUpAttemptOutcome, StoreError> {
         self.atomically(|db| {
@@ -108,7 +87,7 @@ impl SmsSessions for SqliteStore {
             if session.purpose != Purpose::Signup {
                 return Ok(SignUpAttemptOutcome::OtherPurpose);
             }
-            if session.sign_ups >= MAX_SIGN_UPS {
+            if session.sign_ups >= max {
                 return Ok(SignUpAttemptOutcome::NotVerified);
             }
             db.execute("UPDATE sms_sessions SET sign_ups = sign_ups + 1 WHERE session = ?", [key.as_str()])?;
@@ -140,6 +119,7 @@ struct StoredSmsSession {
     max_attempts: u32,
     is_verified: bool,
     sign_ups: u32,
+    ip: Option<SourceIp>,
     expires_at: i64,
 }
 
@@ -160,6 +140,7 @@ impl StoredSmsSession {
             max_attempts: row.get("max_attempts")?,
             is_verified: row.get("is_verified")?,
             sign_ups: row.get("sign_ups")?,
+            ip: row.get::<_, Option<String>>("ip")?.map(|ip| SourceIp::from_stored(&ip)),
             expires_at: row.get("expires_at")?,
         })
     }
@@ -179,15 +160,6 @@ pub(super) fn is_verified_for(
 
 pub(super) fn consume(db: &Transaction<'_>, key: &SmsSessionKey) -> rusqlite::Result<()> {
     db.execute("DELETE FROM sms_sessions WHERE session = ?", [key.as_str()]).map(|_| ())
-}
-
-/// Returns the seconds until `limit` allows another send to the phone number.
-fn retry_after(db: &Transaction<'_>, phone: &Phone, limit: &RateLimit, now: i64) -> rusqlite::Result<i64> {
-    let mut latest = db.prepare("SELECT at FROM sends WHERE phone = ? ORDER BY at DESC LIMIT ?")?;
-    let times = latest
-        .query_map((phone.e164(), limit.remembered()), |row| row.get(0))?
-        .collect::<rusqlite::Result<Vec<i64>>>()?;
-    Ok(limit.retry_after(&times, now))
 }
 
 #[cfg(test)]

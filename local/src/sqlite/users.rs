@@ -5,12 +5,12 @@ use rusqlite::{OptionalExtension as _, Row, Transaction};
 use shared::secret::Masked;
 use shared::store::{
     Account, Caller, Credentials, LoginIdentifier, NewUser, Profile, ProfileOutcome, Session, SignUpOutcome,
-    StoreError, Users,
+    StoreError, Subject, Users,
 };
 use shared::values::{Email, PasswordHash, Phone, Purpose, SmsSessionKey, UserAgent, UserId};
 
 use super::sms_sessions::{consume, is_verified_for};
-use super::{SqliteStore, sessions, stored};
+use super::{SqliteStore, limits, sessions, stored};
 
 #[async_trait]
 impl Users for SqliteStore {
@@ -70,6 +70,7 @@ impl Users for SqliteStore {
                     password_hash: PasswordHash::from_stored(row.get("password_hash")?),
                     token_version: row.get("token_version")?,
                     is_disabled: row.get("is_disabled")?,
+                    password_reset_at: row.get("password_reset_at")?,
                 })
             })
             .optional()
@@ -109,6 +110,7 @@ impl Users for SqliteStore {
                     email: Masked(row.get("email")?),
                     name: Masked(row.get("name")?),
                     is_disabled: row.get("is_disabled")?,
+                    password_reset_at: row.get("password_reset_at")?,
                 })
             })
             .optional()
@@ -135,6 +137,7 @@ impl Users for SqliteStore {
             )?;
             if changed == 1 {
                 consume(db, key)?;
+                limits::clear(db, &Subject::passwords_of_account(id))?;
             }
             Ok(changed == 1)
         })

@@ -18,7 +18,7 @@ class Secrets:
 
     def add_from(self, text):
         """Adds the secrets in the text of a request or a response."""
-        for name in ["session_id", "access_token", "refresh_token", "password", "email", "auth_code"]:
+        for name in ["session_id", "access_token", "refresh_token", "device_token", "password", "email", "auth_code"]:
             self.add(*re.findall(rf'\\?"{name}\\?": ?\\?"([^"$\\]+)', text))
 
     def find_in(self, line):

@@ -14,6 +14,8 @@ pub(crate) struct CallError {
     code: String,
     request_id: String,
     is_transient: bool,
+    /// Whether the service may have executed the call.
+    pub(super) is_unknown: bool,
 }
 
 impl CallError {
@@ -28,12 +30,18 @@ impl CallError {
             }
             _ => ("could not be built", false),
         };
+        let is_unknown = match error {
+            SdkError::ServiceError(response) => response.raw().status().is_server_error(),
+            SdkError::ConstructionFailure(_) => false,
+            _ => true,
+        };
         Self {
             call,
             kind,
             code: error.code().unwrap_or_default().to_owned(),
             request_id: error.request_id().unwrap_or("unknown").to_owned(),
             is_transient,
+            is_unknown,
         }
     }
 

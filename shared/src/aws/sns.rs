@@ -50,11 +50,13 @@ impl Sms for SnsSms {
         }
         let publish =
             self.client.publish().phone_number(phone.e164()).message(text).set_message_attributes(Some(attributes));
-        called("sns:Publish", publish.send().await).map(|_| ()).map_err(|error| SmsError(error.into()))
+        called("sns:Publish", publish.send().await).map(|_| ()).map_err(|error| {
+            if error.is_unknown { SmsError::Unknown(error.into()) } else { SmsError::Refused(error.into()) }
+        })
     }
 }
 
 fn attribute(data_type: &str, value: &str) -> Result<MessageAttributeValue, SmsError> {
     let attribute = MessageAttributeValue::builder().data_type(data_type).string_value(value).build();
-    attribute.map_err(|error| SmsError(error.into()))
+    attribute.map_err(|error| SmsError::Refused(error.into()))
 }

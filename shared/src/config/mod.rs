@@ -4,7 +4,7 @@ pub mod settings;
 
 use std::str::FromStr as _;
 
-use crate::limits::RateLimit;
+use crate::limits::Bucket;
 use crate::sms::SmsSettings;
 use crate::store::SessionLifetime;
 use crate::tokens::TokenSettings;
@@ -23,16 +23,14 @@ pub struct Config {
     pub code_seconds: i64,
     /// `VERIFIED_SECONDS`.
     pub verified_seconds: i64,
-    /// `ATTEMPTS_PER_SMS_SESSION`.
-    pub attempts_per_sms_session: u32,
     /// `REQUIRE_PURPOSE`.
     pub require_purpose: bool,
-    /// `SECONDS_BETWEEN_SENDS`.
-    pub seconds_between_sends: i64,
-    /// `SENDS_PER_PHONE_PER_HOUR`.
-    pub sends_per_phone_per_hour: u32,
-    /// `SENDS_PER_PHONE_PER_DAY`.
-    pub sends_per_phone_per_day: u32,
+    /// The settings that limit requests.
+    pub limits: LimitSettings,
+    /// `SMS_COUNTRIES`, or `DEFAULT_REGION` if that is empty.
+    pub sms_countries: Vec<Region>,
+    /// `ALLOWED_ORIGINS`.
+    pub allowed_origins: Vec<String>,
     /// `SMS_SENDER_ID`, `None` if it is empty, and `SMS_MAX_PRICE_USD`.
     pub sms: SmsSettings,
     /// `BCRYPT_COST`.
@@ -41,6 +39,28 @@ pub struct Config {
     pub token_issuer: Option<String>,
     /// `TOKEN_AUDIENCE`, `ACCESS_TOKEN_SECONDS`, `REFRESH_TOKEN_SECONDS` and `SESSION_SECONDS`.
     pub tokens: TokenSettings,
+}
+
+/// The settings that limit requests, each named after its variable.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the table `SETTINGS` explains each of them")]
+pub struct LimitSettings {
+    pub attempts_per_sms_session: u32,
+    pub attempts_per_unnamed_reset: u32,
+    pub sign_ups_per_sms_session: u32,
+    pub seconds_between_sends: i64,
+    pub sms_per_phone: Bucket,
+    pub sms_per_phone_for_unnamed_reset: Bucket,
+    pub sms_per_ip: Bucket,
+    pub sms_per_device: Bucket,
+    pub sms_per_account: Bucket,
+    pub sms_per_day: u32,
+    pub sms_percent_for_strangers: u32,
+    pub passwords_per_account: Bucket,
+    pub passwords_in_a_row: u32,
+    pub passwords_per_device: Bucket,
+    pub passwords_per_ip: Bucket,
+    pub checks_per_ip: Bucket,
 }
 
 /// A variable is missing or invalid. Contains its name and what it must be, never its value.
@@ -71,17 +91,44 @@ impl Config {
         let number = |setting: Setting| number(setting, variable(setting.variable));
         let count = |setting: Setting| number(setting).map(|value| u32::try_from(value).unwrap_or(u32::MAX));
         let optional = |setting: Setting| text(setting).map(|value| Some(value).filter(|value| !value.is_empty()));
+        let bucket = |setting: Setting| bucket(setting, variable(setting.variable));
+        let region = |setting: Setting, text: &str| Region::from_str(text).map_err(|_| rejected(setting));
+        let default_region = region(settings::DEFAULT_REGION, &text(settings::DEFAULT_REGION)?)?;
+        let sms_countries = match optional(settings::SMS_COUNTRIES)? {
+            Some(countries) => countries
+                .split(',')
+                .map(|country| region(settings::SMS_COUNTRIES, country))
+                .collect::<Result<_, _>>()?,
+            None => vec![default_region],
+        };
+        let origins = optional(settings::ALLOWED_ORIGINS)?.unwrap_or_default();
+        let limits = LimitSettings {
+            attempts_per_sms_session: count(settings::ATTEMPTS_PER_SMS_SESSION)?,
+            attempts_per_unnamed_reset: count(settings::ATTEMPTS_PER_UNNAMED_RESET)?,
+            sign_ups_per_sms_session: count(settings::SIGN_UPS_PER_SMS_SESSION)?,
+            seconds_between_sends: number(settings::SECONDS_BETWEEN_SENDS)?,
+            sms_per_phone: bucket(settings::SMS_PER_PHONE)?,
+            sms_per_phone_for_unnamed_reset: bucket(settings::SMS_PER_PHONE_FOR_UNNAMED_RESET)?,
+            sms_per_ip: bucket(settings::SMS_PER_IP)?,
+            sms_per_device: bucket(settings::SMS_PER_DEVICE)?,
+            sms_per_account: bucket(settings::SMS_PER_ACCOUNT)?,
+            sms_per_day: count(settings::SMS_PER_DAY)?,
+            sms_percent_for_strangers: count(settings::SMS_PERCENT_FOR_STRANGERS)?,
+            passwords_per_account: bucket(settings::PASSWORDS_PER_ACCOUNT)?,
+            passwords_in_a_row: count(settings::PASSWORDS_IN_A_ROW)?,
+            passwords_per_device: bucket(settings::PASSWORDS_PER_DEVICE)?,
+            passwords_per_ip: bucket(settings::PASSWORDS_PER_IP)?,
+            checks_per_ip: bucket(settings::CHECKS_PER_IP)?,
+        };
         Ok(Self {
-            default_region: Region::from_str(&text(settings::DEFAULT_REGION)?)
-                .map_err(|_| rejected(settings::DEFAULT_REGION))?,
+            default_region,
+            sms_countries,
+            allowed_origins: origins.split(',').filter(|origin| !origin.is_empty()).map(str::to_owned).collect(),
+            limits,
             service_name: text(settings::SERVICE_NAME)?,
             code_seconds: number(settings::CODE_SECONDS)?,
             verified_seconds: number(settings::VERIFIED_SECONDS)?,
-            attempts_per_sms_session: count(settings::ATTEMPTS_PER_SMS_SESSION)?,
             require_purpose: text(settings::REQUIRE_PURPOSE)? == "true",
-            seconds_between_sends: number(settings::SECONDS_BETWEEN_SENDS)?,
-            sends_per_phone_per_hour: count(settings::SENDS_PER_PHONE_PER_HOUR)?,
-            sends_per_phone_per_day: count(settings::SENDS_PER_PHONE_PER_DAY)?,
             sms: SmsSettings {
                 sender_id: optional(settings::SMS_SENDER_ID)?,
                 max_price_usd: text(settings::SMS_MAX_PRICE_USD)?,
@@ -97,16 +144,6 @@ impl Config {
                 },
             },
         })
-    }
-
-    /// Returns the limit of SMS to one phone number.
-    #[must_use]
-    pub fn send_limit(&self) -> RateLimit {
-        RateLimit::new([
-            (1, self.seconds_between_sends),
-            (self.sends_per_phone_per_hour, 60 * 60),
-            (self.sends_per_phone_per_day, 24 * 60 * 60),
-        ])
     }
 }
 
@@ -126,8 +163,20 @@ fn number(setting: Setting, value: Option<String>) -> Result<i64, ConfigError> {
     }
 }
 
+fn bucket(setting: Setting, value: Option<String>) -> Result<Bucket, ConfigError> {
+    let value = value.unwrap_or_else(|| setting.default.to_owned());
+    settings::parse_bucket(&value).ok_or_else(|| rejected(setting))
+}
+
 fn rejected(setting: Setting) -> ConfigError {
     let must = match setting.accepts {
+        Accepts::Bucket => {
+            let (burst, every) = (settings::BURST.end(), settings::EVERY.end());
+            format!(
+                "must be two numbers, as 5/3600: events that are allowed immediately, from 1 to {burst}, and seconds \
+                 for one more, from 1 to {every}"
+            )
+        }
         Accepts::Number(min, max) => format!("must be a whole number from {min} to {max}"),
         Accepts::Text { must, .. } => format!("must {must}"),
     };
@@ -189,6 +238,12 @@ mod tests {
             ("TOKEN_ISSUER", "https://accounts.example.com/a", "accounts.example.com"),
             ("SMS_MAX_PRICE_USD", "0.05", "0.0"),
             ("REQUIRE_PURPOSE", "true", "yes"),
+            ("SMS_COUNTRIES", "KR,JP", "KR,JPN"),
+            ("SMS_PER_PHONE", "1/1", "0/1"),
+            ("SMS_PER_PHONE", "10000/86400", "5/86401"),
+            ("SMS_PER_PHONE", "5/3600", "5"),
+            ("SMS_PER_PHONE", "05/3600", "+5/3600"),
+            ("ALLOWED_ORIGINS", "https://a.example.com,http://localhost:3000", "https://a.example.com/b"),
         ] {
             assert!(with(name, good).is_ok() && with(name, bad).is_err(), "{name}");
         }

@@ -4,12 +4,17 @@
 use std::ops::RangeInclusive;
 use std::str::FromStr as _;
 
+use crate::limits::Bucket;
 use crate::tokens::rotation::MAX_TOKEN_SECONDS;
 use crate::values::{Region, phone};
 
 /// The longest lifetime of a refresh token, in seconds: 90 days. Public keys are kept for longer.
 const MAX_REFRESH_TOKEN_SECONDS: i64 = 90 * 24 * 60 * 60;
 const _: () = assert!(MAX_REFRESH_TOKEN_SECONDS <= MAX_TOKEN_SECONDS);
+
+/// The events that a bucket may allow immediately, and the seconds after which it may allow one more.
+pub(super) const BURST: RangeInclusive<u32> = 1..=10_000;
+pub(super) const EVERY: RangeInclusive<i64> = 1..=86_400;
 
 /// A setting: an environment variable of the functions, which a parameter of the template sets.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +38,8 @@ pub struct Setting {
 pub enum Accepts {
     /// Whole numbers from the first to the second one.
     Number(i64, i64),
+    /// A [`Bucket`], as `5/3600`: five events immediately, then one each 3600 seconds.
+    Bucket,
     /// Text for which the function returns true.
     Text {
         /// The values that the function accepts, in words that follow "must".
@@ -48,11 +55,25 @@ pub const SETTINGS: &[Setting] = &[
     SERVICE_NAME,
     CODE_SECONDS,
     VERIFIED_SECONDS,
-    ATTEMPTS_PER_SMS_SESSION,
     REQUIRE_PURPOSE,
+    ATTEMPTS_PER_SMS_SESSION,
+    ATTEMPTS_PER_UNNAMED_RESET,
+    SIGN_UPS_PER_SMS_SESSION,
     SECONDS_BETWEEN_SENDS,
-    SENDS_PER_PHONE_PER_HOUR,
-    SENDS_PER_PHONE_PER_DAY,
+    SMS_PER_PHONE,
+    SMS_PER_PHONE_FOR_UNNAMED_RESET,
+    SMS_PER_IP,
+    SMS_PER_DEVICE,
+    SMS_PER_ACCOUNT,
+    SMS_PER_DAY,
+    SMS_PERCENT_FOR_STRANGERS,
+    SMS_COUNTRIES,
+    PASSWORDS_PER_ACCOUNT,
+    PASSWORDS_IN_A_ROW,
+    PASSWORDS_PER_DEVICE,
+    PASSWORDS_PER_IP,
+    CHECKS_PER_IP,
+    ALLOWED_ORIGINS,
     SMS_SENDER_ID,
     SMS_MAX_PRICE_USD,
     BCRYPT_COST,
@@ -100,13 +121,6 @@ pub(super) const VERIFIED_SECONDS: Setting = number(
     60..=3600,
     "Seconds for which a verified SMS session can be used",
 );
-pub(super) const ATTEMPTS_PER_SMS_SESSION: Setting = number(
-    "ATTEMPTS_PER_SMS_SESSION",
-    "AttemptsPerSmsSession",
-    "5",
-    1..=10,
-    "Codes that one SMS session accepts; at most 3 for a password reset whose purpose was not named",
-);
 pub(super) const REQUIRE_PURPOSE: Setting = Setting {
     variable: "REQUIRE_PURPOSE",
     parameter: "RequirePurpose",
@@ -115,17 +129,92 @@ pub(super) const REQUIRE_PURPOSE: Setting = Setting {
     accepts: Accepts::Text { must: "be true or false", is_valid: |text| matches!(text, "true" | "false") },
     text: "Whether to reject requests for a code without a purpose, true or false",
 };
+pub(super) const ATTEMPTS_PER_SMS_SESSION: Setting =
+    number("ATTEMPTS_PER_SMS_SESSION", "AttemptsPerSmsSession", "5", 1..=10, "Codes that one SMS session accepts");
+pub(super) const ATTEMPTS_PER_UNNAMED_RESET: Setting = number(
+    "ATTEMPTS_PER_UNNAMED_RESET",
+    "AttemptsPerUnnamedReset",
+    "3",
+    1..=10,
+    "Codes that one SMS session accepts if it is for a password reset that the client did not name",
+);
+pub(super) const SIGN_UPS_PER_SMS_SESSION: Setting =
+    number("SIGN_UPS_PER_SMS_SESSION", "SignUpsPerSmsSession", "5", 1..=20, "Sign-ups that one SMS session accepts");
 pub(super) const SECONDS_BETWEEN_SENDS: Setting = number(
     "SECONDS_BETWEEN_SENDS",
     "SecondsBetweenSends",
     "60",
     1..=3600,
-    "Seconds between two SMS to one phone number",
+    "Seconds between two SMS that strangers request for one phone number, or that one known device requests",
 );
-pub(super) const SENDS_PER_PHONE_PER_HOUR: Setting =
-    number("SENDS_PER_PHONE_PER_HOUR", "SendsPerPhonePerHour", "5", 1..=50, "SMS to one phone number in an hour");
-pub(super) const SENDS_PER_PHONE_PER_DAY: Setting =
-    number("SENDS_PER_PHONE_PER_DAY", "SendsPerPhonePerDay", "10", 1..=50, "SMS to one phone number in 24 hours");
+pub(super) const SMS_PER_PHONE: Setting =
+    bucket("SMS_PER_PHONE", "SmsPerPhone", "5/3600", "SMS to one phone number that strangers request");
+pub(super) const SMS_PER_PHONE_FOR_UNNAMED_RESET: Setting = bucket(
+    "SMS_PER_PHONE_FOR_UNNAMED_RESET",
+    "SmsPerPhoneForUnnamedReset",
+    "2/10800",
+    "SMS that strangers request for one phone number, of these, for password resets without a purpose",
+);
+pub(super) const SMS_PER_IP: Setting =
+    bucket("SMS_PER_IP", "SmsPerIp", "40/600", "SMS that strangers at one address request and do not verify");
+pub(super) const SMS_PER_DEVICE: Setting =
+    bucket("SMS_PER_DEVICE", "SmsPerDevice", "3/14400", "SMS that one known device requests");
+pub(super) const SMS_PER_ACCOUNT: Setting =
+    bucket("SMS_PER_ACCOUNT", "SmsPerAccount", "6/7200", "SMS that all known devices of one account request");
+pub(super) const SMS_PER_DAY: Setting =
+    number("SMS_PER_DAY", "SmsPerDay", "500", 1..=1_000_000, "SMS of the deployment in one day (UTC)");
+pub(super) const SMS_PERCENT_FOR_STRANGERS: Setting = number(
+    "SMS_PERCENT_FOR_STRANGERS",
+    "SmsPercentForStrangers",
+    "80",
+    // Below 50, no alarm would show that the part is exhausted.
+    50..=100,
+    "Part of the SMS of a day, in percent, after which only known devices get an SMS",
+);
+pub(super) const SMS_COUNTRIES: Setting = Setting {
+    variable: "SMS_COUNTRIES",
+    parameter: "SmsCountries",
+    default: "",
+    is_required_on_aws: false,
+    accepts: Accepts::Text {
+        must: "be countries, as two capital letters each, separated by commas",
+        is_valid: |text| {
+            text.is_empty()
+                || text.split(',').all(|country| {
+                    country.len() == 2
+                        && country.bytes().all(|byte| byte.is_ascii_uppercase())
+                        && Region::from_str(country).is_ok_and(phone::is_known)
+                })
+        },
+    },
+    text: "Countries (ISO 3166-1) that get SMS, separated by commas; without them, that of DEFAULT_REGION alone",
+};
+pub(super) const PASSWORDS_PER_ACCOUNT: Setting =
+    bucket("PASSWORDS_PER_ACCOUNT", "PasswordsPerAccount", "10/300", "Wrong passwords of strangers for one account");
+pub(super) const PASSWORDS_IN_A_ROW: Setting = number(
+    "PASSWORDS_IN_A_ROW",
+    "PasswordsInARow",
+    "100",
+    1..=100,
+    "Wrong passwords of strangers for one account, until a reset",
+);
+pub(super) const PASSWORDS_PER_DEVICE: Setting =
+    bucket("PASSWORDS_PER_DEVICE", "PasswordsPerDevice", "10/300", "Wrong passwords of one known device");
+pub(super) const PASSWORDS_PER_IP: Setting =
+    bucket("PASSWORDS_PER_IP", "PasswordsPerIp", "60/30", "Wrong passwords of strangers at one address");
+pub(super) const CHECKS_PER_IP: Setting =
+    bucket("CHECKS_PER_IP", "ChecksPerIp", "60/30", "Duplicate checks of clients at one address");
+pub(super) const ALLOWED_ORIGINS: Setting = Setting {
+    variable: "ALLOWED_ORIGINS",
+    parameter: "AllowedOrigins",
+    default: "",
+    is_required_on_aws: false,
+    accepts: Accepts::Text {
+        must: "be origins, as https://app.example.com, separated by commas",
+        is_valid: |text| text.is_empty() || text.split(',').all(is_origin),
+    },
+    text: "Origins of web pages that are not rejected as cross-site, separated by commas, as https://app.example.com",
+};
 pub(super) const SMS_SENDER_ID: Setting = Setting {
     variable: "SMS_SENDER_ID",
     parameter: "SmsSenderId",
@@ -140,7 +229,7 @@ pub(super) const SMS_SENDER_ID: Setting = Setting {
 pub(super) const SMS_MAX_PRICE_USD: Setting = Setting {
     variable: "SMS_MAX_PRICE_USD",
     parameter: "SmsMaxPriceUsd",
-    default: "0.50",
+    default: "0.10",
     is_required_on_aws: false,
     accepts: Accepts::Text {
         must: "be a price in US dollars",
@@ -208,6 +297,26 @@ const fn number(
 ) -> Setting {
     let accepts = Accepts::Number(*range.start(), *range.end());
     Setting { variable, parameter, default, is_required_on_aws: false, accepts, text }
+}
+
+const fn bucket(variable: &'static str, parameter: &'static str, default: &'static str, text: &'static str) -> Setting {
+    Setting { variable, parameter, default, is_required_on_aws: false, accepts: Accepts::Bucket, text }
+}
+
+/// Parses a bucket: `5/3600`.
+pub(super) fn parse_bucket(text: &str) -> Option<Bucket> {
+    let (burst, every) = text.split_once('/')?;
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(burst) || !is_number(every) {
+        return None;
+    }
+    let (burst, every) = (burst.parse().ok()?, every.parse().ok()?);
+    (BURST.contains(&burst) && EVERY.contains(&every)).then(|| Bucket::new(burst, every))
+}
+
+/// Whether `text` is an origin (RFC 6454, 6.2).
+fn is_origin(text: &str) -> bool {
+    is_issuer(text) && text.splitn(4, '/').count() == 3
 }
 
 /// Whether verifiers find `/.well-known/…` below this URL (OpenID Connect Discovery 1.0, 4).

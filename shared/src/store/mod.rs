@@ -8,18 +8,18 @@
 //! both backends, and tests of the guarantees in `functions/tests/guarantees`.
 
 pub mod error;
+pub mod limits;
 pub mod sessions;
 pub mod sms_sessions;
 pub mod users;
 
 pub use error::StoreError;
+pub use limits::{CountOutcome, DayOutcome, Limit, Limits, Subject};
 pub use sessions::{Caller, RefreshOutcome, Session, SessionLifetime, Sessions};
-pub use sms_sessions::{
-    AttemptOutcome, OpenOutcome, SignUpAttemptOutcome, SmsSession, SmsSessions, VerificationOutcome,
-};
+pub use sms_sessions::{AttemptOutcome, SignUpAttemptOutcome, SmsSession, SmsSessions, VerificationOutcome};
 pub use users::{Account, Credentials, LoginIdentifier, NewUser, Profile, ProfileOutcome, SignUpOutcome, Users};
 
 /// All resources of the database.
-pub trait Store: SmsSessions + Users + Sessions {}
+pub trait Store: SmsSessions + Users + Sessions + Limits {}
 
-impl<T: SmsSessions + Users + Sessions> Store for T {}
+impl<T: SmsSessions + Users + Sessions + Limits> Store for T {}

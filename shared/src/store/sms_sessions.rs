@@ -3,28 +3,16 @@
 use async_trait::async_trait;
 
 use super::error::StoreError;
-use crate::limits::RateLimit;
-use crate::secret::Masked;
-use crate::values::{CodeMac, Phone, Purpose, SmsSessionKey};
+use crate::values::{CodeMac, Phone, Purpose, SmsSessionKey, SourceIp};
 
-/// The number of sign-ups that one SMS session can be used for. Each costs a hash.
-pub const MAX_SIGN_UPS: u32 = 5;
-
-/// The SMS sessions, and the rate limit of sends to their phone numbers.
+/// The SMS sessions.
 #[async_trait]
 pub trait SmsSessions: Send + Sync {
-    /// Opens `session` and counts a send for its phone number, or does neither if `limit` is exhausted.
-    /// Concurrent calls for one phone number never exceed the limit.
-    async fn open_sms_session(
-        &self,
-        session: &SmsSession,
-        limit: &RateLimit,
-        now: i64,
-    ) -> Result<OpenOutcome, StoreError>;
+    /// Opens `session`.
+    async fn open_sms_session(&self, session: &SmsSession) -> Result<(), StoreError>;
 
-    /// Cancels a session whose SMS could not be sent: deletes the session and refunds the phone number's
-    /// most recent send. Does nothing if the session is not open.
-    async fn cancel_sms_session(&self, session: &SmsSession, limit: &RateLimit) -> Result<(), StoreError>;
+    /// Deletes a session whose SMS was not sent. Does nothing if the session does not exist.
+    async fn cancel_sms_session(&self, key: &SmsSessionKey) -> Result<(), StoreError>;
 
     /// Counts an attempt on the session, unless its attempts are exhausted or its code, which is valid for
     /// `code_seconds`, has expired. The caller compares the code only AFTER this returned
@@ -49,7 +37,7 @@ pub trait SmsSessions: Send + Sync {
     ) -> Result<VerificationOutcome, StoreError>;
 
     /// Counts a sign-up attempt on the session, if it is verified for `phone` and for sign-up, and has
-    /// fewer than [`MAX_SIGN_UPS`]. The caller hashes the password only AFTER this returned
+    /// fewer than `max`. The caller hashes the password only AFTER this returned
     /// [`SignUpAttemptOutcome::Recorded`]. Concurrent calls never exceed the number.
     ///
     /// A call whose response is lost may count twice, never less than once.
@@ -57,6 +45,7 @@ pub trait SmsSessions: Send + Sync {
         &self,
         key: &SmsSessionKey,
         phone: &Phone,
+        max: u32,
         now: i64,
     ) -> Result<SignUpAttemptOutcome, StoreError>;
 
@@ -82,24 +71,12 @@ pub struct SmsSession {
     pub code_mac: CodeMac,
     /// The number of codes that may be compared.
     pub max_attempts: u32,
-    /// The address that the send came from, if it is known.
-    pub ip: Option<Masked<String>>,
+    /// The address whose limit counted the send, which a verification refunds; `None` for a known device.
+    pub ip: Option<SourceIp>,
     /// The time at which the session was opened, in Unix time.
     pub sent_at: i64,
     /// The time at which the session is deleted unless it is verified, in Unix time.
     pub expires_at: i64,
-}
-
-/// The outcome of [`SmsSessions::open_sms_session`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OpenOutcome {
-    /// The session is open: the code can be sent.
-    Opened,
-    /// The phone number's limit is exhausted.
-    RateLimited {
-        /// The seconds after which a send is allowed again.
-        retry_after: i64,
-    },
 }
 
 /// The outcome of [`SmsSessions::record_attempt`].
@@ -127,7 +104,12 @@ pub enum AttemptOutcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VerificationOutcome {
     /// This call marked the session verified.
-    Verified,
+    Verified {
+        /// The session's [`ip`](SmsSession::ip).
+        ip: Option<SourceIp>,
+        /// The session's [`sent_at`](SmsSession::sent_at).
+        sent_at: i64,
+    },
     /// An earlier call did.
     AlreadyVerified,
     /// The session does not exist.

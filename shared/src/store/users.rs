@@ -37,13 +37,13 @@ pub trait Users: Send + Sync {
     /// together with the profile.
     async fn profile(&self, caller: &Caller, now: i64) -> Result<ProfileOutcome, StoreError>;
 
-    /// Returns the account with this phone number.
+    /// Returns the account with this phone number. Takes as many round trips for an unknown phone number.
     async fn account(&self, phone: &Phone) -> Result<Option<Account>, StoreError>;
 
-    /// Replaces the user's password, revokes all of the user's sessions, records the time and consumes
-    /// the SMS session, if that is verified for `phone` and for a reset. Returns `false`, and changes
-    /// nothing, if it is not, or if the user does not exist or is disabled. If concurrent calls have the
-    /// same SMS session, one succeeds.
+    /// Replaces the user's password, revokes all of the user's sessions, records the time, clears the count of
+    /// strangers' wrong passwords and consumes the SMS session, if that is verified for `phone` and for a reset.
+    /// Returns `false`, and changes nothing, if it is not, or if the user does not exist or is disabled. If
+    /// concurrent calls have the same SMS session, one succeeds.
     async fn reset_password(
         &self,
         id: UserId,
@@ -137,9 +137,11 @@ pub struct Credentials {
     pub token_version: u32,
     /// Whether the user is disabled.
     pub is_disabled: bool,
+    /// The time of the sign-up or of the most recent reset, in Unix time. Older device tokens are void.
+    pub password_reset_at: i64,
 }
 
-/// The account of a phone number, as far as a password reset needs it.
+/// The account of a phone number, as far as a send and a password reset need it.
 #[derive(Debug)]
 pub struct Account {
     /// The user.
@@ -150,4 +152,6 @@ pub struct Account {
     pub name: Masked<String>,
     /// Whether the user is disabled.
     pub is_disabled: bool,
+    /// The time of the sign-up or of the most recent reset, in Unix time. Older device tokens are void.
+    pub password_reset_at: i64,
 }

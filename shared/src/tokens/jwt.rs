@@ -5,11 +5,13 @@
 
 use jsonwebtoken::{Algorithm, Header, Validation};
 use secrecy::SecretString;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::error::TokenError;
 use super::key_set::KeySet;
+use super::rotation::MAX_TOKEN_SECONDS;
 use crate::random;
 use crate::store::{Caller, Session, SessionLifetime};
 use crate::values::UserId;
@@ -20,6 +22,10 @@ pub(super) const MAX_BYTES: usize = 4096;
 const LEEWAY_SECONDS: i64 = 5;
 /// The path of the refresh endpoint below the issuer.
 const REFRESH_PATH: &str = "/api/v1/users/token/refresh";
+/// The audience of device tokens, below the issuer: no service and no endpoint.
+const DEVICE_PATH: &str = "/device";
+/// The lifetime of a device token: as long as public keys are kept.
+const DEVICE_TOKEN_SECONDS: i64 = MAX_TOKEN_SECONDS;
 
 /// The settings of tokens.
 #[derive(Clone, Debug)]
@@ -64,11 +70,35 @@ pub(super) struct Claims {
     generation: Option<u32>,
 }
 
+/// The claims of a device token.
+#[derive(Serialize, Deserialize)]
+struct DeviceClaims {
+    sub: String,
+    iss: String,
+    aud: String,
+    iat: i64,
+    exp: i64,
+    jti: Uuid,
+    token_use: TokenUse,
+}
+
+/// A device on which a user signed up, logged in or reset the password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// The id of the device's token.
+    pub id: Uuid,
+    /// The user.
+    pub user_id: UserId,
+    /// The time at which the token was issued, in Unix time.
+    pub issued_at: i64,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum TokenUse {
     Access,
     Refresh,
+    Device,
 }
 
 /// Issues the pair of tokens of a session's generation.
@@ -79,9 +109,7 @@ pub(super) fn issue(
     settings: &TokenSettings,
     now: i64,
 ) -> Result<Tokens, TokenError> {
-    let (kid, key) = keys.signing(now).ok_or_else(|| TokenError::NotIssued("there is no signing key".into()))?;
-    let header = Header { kid: Some(kid.to_owned()), ..Header::new(Algorithm::RS256) };
-    let sign = |token_use, aud, exp, generation| {
+    let issue = |token_use, aud, exp, generation| {
         let claims = Claims {
             user_id: session.user_id.to_string(),
             sub: session.user_id.to_string(),
@@ -97,15 +125,51 @@ pub(super) fn issue(
             token_version: session.token_version,
             generation,
         };
-        let token = jsonwebtoken::encode(&header, &claims, key);
-        token.map(SecretString::from).map_err(|error| TokenError::NotIssued(error.into()))
+        sign(keys, &claims, now)
     };
     // No access token outlives its session.
     let access_expires_at = session.expires_at.min(now + settings.access_token_seconds);
     Ok(Tokens {
-        access_token: sign(TokenUse::Access, settings.audience.clone(), access_expires_at, None)?,
-        refresh_token: sign(TokenUse::Refresh, refresh_audience(issuer), session.expires_at, Some(session.generation))?,
+        access_token: issue(TokenUse::Access, settings.audience.clone(), access_expires_at, None)?,
+        refresh_token: issue(
+            TokenUse::Refresh,
+            refresh_audience(issuer),
+            session.expires_at,
+            Some(session.generation),
+        )?,
     })
+}
+
+/// Issues a device token of a user.
+pub(super) fn issue_device(keys: &KeySet, user_id: UserId, issuer: &str, now: i64) -> Result<SecretString, TokenError> {
+    let claims = DeviceClaims {
+        sub: user_id.to_string(),
+        iss: issuer.to_owned(),
+        aud: format!("{issuer}{DEVICE_PATH}"),
+        iat: now,
+        exp: now + DEVICE_TOKEN_SECONDS,
+        jti: uuid::Builder::from_random_bytes(random::bytes()).into_uuid(),
+        token_use: TokenUse::Device,
+    };
+    sign(keys, &claims, now)
+}
+
+fn sign(keys: &KeySet, claims: &impl Serialize, now: i64) -> Result<SecretString, TokenError> {
+    let (kid, key) = keys.signing(now).ok_or_else(|| TokenError::NotIssued("there is no signing key".into()))?;
+    let header = Header { kid: Some(kid.to_owned()), ..Header::new(Algorithm::RS256) };
+    let token = jsonwebtoken::encode(&header, claims, key);
+    token.map(SecretString::from).map_err(|error| TokenError::NotIssued(error.into()))
+}
+
+/// Returns the device of a token that the key `kid` of `keys` signed, if it is valid.
+pub(super) fn verify_device(keys: &KeySet, kid: &str, token: &str, issuer: &str, now: i64) -> Option<Device> {
+    let claims: DeviceClaims = verify_signature(keys, kid, token).ok()?;
+    let is_valid = claims.token_use == TokenUse::Device
+        && claims.iss == issuer
+        && claims.aud == format!("{issuer}{DEVICE_PATH}")
+        && claims.exp > now;
+    let user_id = UserId::from_stored(&claims.sub)?;
+    is_valid.then_some(Device { id: claims.jti, user_id, issued_at: claims.iat })
 }
 
 /// Returns the id of the key that signed a token, according to the token. Anything else that a
@@ -121,12 +185,12 @@ pub(super) fn key_id(token: &str) -> Result<String, TokenError> {
 
 /// Returns the claims of a token if the key `kid` of `keys` signed it. Whether the token is good for a
 /// use is checked by the [`Claims`], each time that the token is used.
-pub(super) fn verify_signature(keys: &KeySet, kid: &str, token: &str) -> Result<Claims, TokenError> {
+pub(super) fn verify_signature<T: DeserializeOwned>(keys: &KeySet, kid: &str, token: &str) -> Result<T, TokenError> {
     let key = keys.find(kid).ok_or(TokenError::Invalid)?;
     let mut validation = Validation::new(Algorithm::RS256);
     // jsonwebtoken would compare the expiry with the system's clock.
     (validation.validate_exp, validation.validate_aud) = (false, false);
-    let decoded = jsonwebtoken::decode::<Claims>(token, &key.verifying, &validation);
+    let decoded = jsonwebtoken::decode::<T>(token, &key.verifying, &validation);
     Ok(decoded.map_err(|_| TokenError::Invalid)?.claims)
 }
 

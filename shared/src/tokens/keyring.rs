@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::error::TokenError;
-use super::jwt::{self, Claims, MAX_BYTES, TokenSettings, Tokens};
+use super::jwt::{self, Claims, Device, MAX_BYTES, TokenSettings, Tokens};
 use super::key_set::KeySet;
 use crate::error::BoxError;
 use crate::store::{Caller, Session};
-use crate::values::RefreshToken;
+use crate::values::{DeviceToken, RefreshToken, UserId};
 
 /// The age at which a loaded key set is loaded again, in seconds.
 const RELOAD_SECONDS: i64 = 5 * 60;
@@ -72,6 +72,25 @@ impl Keyring {
         jwt::issue(&*self.current(now).await, session, issuer, settings, now)
     }
 
+    /// Issues a device token of a user.
+    ///
+    /// # Errors
+    /// [`TokenError::NotIssued`] if there is no key to sign with.
+    pub async fn issue_device(&self, user_id: UserId, issuer: &str, now: i64) -> Result<SecretString, TokenError> {
+        jwt::issue_device(&*self.current(now).await, user_id, issuer, now)
+    }
+
+    /// Returns the device of a valid device token of `issuer`, or `None` for anything else. Whether the device is
+    /// known to the account depends on [`Device::user_id`] and [`Device::issued_at`].
+    pub async fn verify_device(&self, token: &DeviceToken, issuer: &str, now: i64) -> Option<Device> {
+        let token = token.0.as_ref()?.expose_secret();
+        if token.len() > MAX_BYTES {
+            return None;
+        }
+        let kid = jwt::key_id(token).ok()?;
+        jwt::verify_device(&*self.containing(&kid, now).await, &kid, token, issuer, now)
+    }
+
     /// Returns the caller of an access token of `issuer`. The store determines whether the session and the token
     /// version are current.
     ///
@@ -110,7 +129,7 @@ impl Keyring {
         }
         let kid = jwt::key_id(token)?;
         let keys = self.containing(&kid, now).await;
-        let claims = Arc::new(jwt::verify_signature(&keys, &kid, token)?);
+        let claims: Arc<Claims> = Arc::new(jwt::verify_signature(&keys, &kid, token)?);
         if claims.is_reusable() {
             self.remember(&keys, token, claims.clone());
         }

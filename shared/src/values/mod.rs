@@ -6,6 +6,7 @@
 
 pub mod code;
 mod common_passwords;
+pub mod device_token;
 pub mod email;
 pub mod field;
 pub mod name;
@@ -15,10 +16,12 @@ mod phone_metadata;
 pub mod purpose;
 pub mod refresh_token;
 pub mod sms_session_id;
+pub mod source_ip;
 pub mod user_agent;
 pub mod user_id;
 
 pub use code::{AuthCode, CodeLength};
+pub use device_token::DeviceToken;
 pub use email::Email;
 pub use field::{Field, FieldError, FieldErrors, InvalidField, Lenient};
 pub use name::{Name, Nickname};
@@ -27,5 +30,6 @@ pub use phone::{Phone, Region};
 pub use purpose::Purpose;
 pub use refresh_token::RefreshToken;
 pub use sms_session_id::{CodeMac, SmsSessionId, SmsSessionKey};
+pub use source_ip::SourceIp;
 pub use user_agent::UserAgent;
 pub use user_id::UserId;

@@ -30,6 +30,12 @@ pub struct PasswordAttempt(SecretString);
 pub struct PasswordHash(Masked<String>);
 
 impl Password {
+    /// Returns the text, for another hasher than bcrypt.
+    #[must_use]
+    pub fn expose_secret(&self) -> &str {
+        self.0.expose_secret()
+    }
+
     /// Rejects a password that contains the user's email, phone or name. Parts of one character, and of
     /// two in ASCII, are ignored: too many passwords contain them.
     ///
@@ -95,6 +101,12 @@ impl Field for Password {
 readable!(Password, Field::parse);
 
 impl PasswordAttempt {
+    /// Returns the text, for another hasher than bcrypt.
+    #[must_use]
+    pub fn expose_secret(&self) -> &str {
+        self.0.expose_secret()
+    }
+
     /// Whether this is the password of `hash`. Without a hash (an unknown user), and for an impossible
     /// password, does the same work at `cost` and returns `false`.
     #[must_use]

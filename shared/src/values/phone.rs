@@ -73,6 +73,12 @@ impl Phone {
         Some(Self { country_code: metadata::country_code(e164)?, e164: e164.to_owned() })
     }
 
+    /// Whether the number belongs to one of these countries. Countries can share a calling code.
+    #[must_use]
+    pub fn is_in(&self, countries: &[Region]) -> bool {
+        metadata::region(&self.e164).is_some_and(|region| countries.contains(&region))
+    }
+
     /// Returns the number in E.164: `+821012345678`.
     #[must_use]
     pub fn e164(&self) -> &str {
@@ -110,6 +116,20 @@ mod tests {
 
     fn e164(text: &str) -> Option<String> {
         Phone::parse(text, Region::KR).ok().map(|phone| phone.e164)
+    }
+
+    #[test]
+    fn a_number_belongs_to_one_country() {
+        let is_in = |text: &str, countries: &[Region]| Phone::parse(text, Region::KR).unwrap().is_in(countries);
+        assert!(is_in("01012345678", &[Region::JP, Region::KR]));
+        assert!(!is_in("01012345678", &[Region::JP]) && !is_in("01012345678", &[]));
+        // The USA, Canada and Jamaica share the calling code 1.
+        for (number, country) in
+            [("+12025550123", Region::US), ("+16135550123", Region::CA), ("+18765550123", Region::JM)]
+        {
+            let others = [Region::US, Region::CA, Region::JM].into_iter().filter(|other| *other != country);
+            assert!(is_in(number, &[country]) && !is_in(number, &others.collect::<Vec<_>>()), "{number}");
+        }
     }
 
     #[test]

@@ -71,6 +71,12 @@ pub(super) fn country_code(e164: &str) -> Option<i32> {
     Some(util_for_digits(e164.strip_prefix('+')?)?.parse(e164, None).ok()?.country_code)
 }
 
+/// Returns the region of a number in E.164.
+pub(super) fn region(e164: &str) -> Option<Region> {
+    let util = util_for_digits(e164.strip_prefix('+')?)?;
+    util.get_region_for_number(&util.parse(e164, None).ok()?)
+}
+
 /// Returns an example of the region's mobile numbers, as national digits.
 pub(super) fn example(region: Region) -> Option<String> {
     let example =

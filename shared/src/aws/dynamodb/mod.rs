@@ -5,6 +5,7 @@
 //! otherwise. Reads are consistent.
 
 mod item;
+mod limits;
 mod public_keys;
 mod sessions;
 mod sms_sessions;
@@ -52,6 +53,8 @@ pub struct TableNames {
     pub sms_sessions: String,
     /// The sessions.
     pub sessions: String,
+    /// The counts of rate limits.
+    pub limits: String,
     /// The public keys.
     pub public_keys: String,
 }
@@ -66,6 +69,7 @@ impl TableNames {
             users: variable("USERS_TABLE")?,
             sms_sessions: variable("SMS_SESSIONS_TABLE")?,
             sessions: variable("SESSIONS_TABLE")?,
+            limits: variable("LIMITS_TABLE")?,
             public_keys: variable("PUBLIC_KEYS_TABLE")?,
         })
     }

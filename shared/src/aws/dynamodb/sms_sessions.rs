@@ -3,41 +3,27 @@
 //! | `pk`                      | attributes                                                                                    |
 //! |---------------------------|-----------------------------------------------------------------------------------------------|
 //! | `SESSION#<SHA-256 of id>` | phone, purpose, code_mac, sent_at, attempts, max_attempts, is_verified, sign_ups, ip, expires_at |
-//! | `PHONE#<E.164>`           | sent_1, sent_2, …, expires_at                                                                 |
 //!
-//! `ip` is absent if the address of the client is unknown. `sent_1` is the time of the phone number's most
-//! recent SMS, `sent_2` of the one before, and so on: as many as the [`RateLimit`] remembers. One conditional
-//! write therefore decides exactly, without a read.
-
-use std::fmt::Write as _;
+//! `ip` is absent if the limit of the client's address did not count the send.
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, Delete, Put, ReturnValue, ReturnValuesOnConditionCheckFailure,
-    TransactWriteItem, Update,
+    AttributeValue, Delete, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 
-use super::item::{
-    Item, flag, invalid, is_failed_condition, n, number, phone, phone_pk, purpose, s, sms_session_pk, text, write,
-};
-use super::{ConditionalWrite, DynamoDbStore, Transaction, unexplained};
-use crate::limits::RateLimit;
-use crate::store::sms_sessions::MAX_SIGN_UPS;
-use crate::store::{
-    AttemptOutcome, OpenOutcome, SignUpAttemptOutcome, SmsSession, SmsSessions, StoreError, VerificationOutcome,
-};
-use crate::values::{CodeMac, Phone, Purpose, SmsSessionKey};
+use super::item::{Item, flag, n, number, phone, purpose, s, sms_session_pk, text, write};
+use super::{ConditionalWrite, DynamoDbStore, unexplained};
+use crate::aws::error::called;
+use crate::store::{AttemptOutcome, SignUpAttemptOutcome, SmsSession, SmsSessions, StoreError, VerificationOutcome};
+use crate::values::{CodeMac, Phone, Purpose, SmsSessionKey, SourceIp};
 
 #[async_trait]
 impl SmsSessions for DynamoDbStore {
-    async fn open_sms_session(
-        &self,
-        session: &SmsSession,
-        limit: &RateLimit,
-        now: i64,
-    ) -> Result<OpenOutcome, StoreError> {
-        let mut put = Put::builder()
+    async fn open_sms_session(&self, session: &SmsSession) -> Result<(), StoreError> {
+        let mut put = self
+            .client
+            .put_item()
             .table_name(&self.tables.sms_sessions)
             .item("pk", s(sms_session_pk(&session.key)))
             .item("phone", s(session.phone.e164()))
@@ -49,26 +35,16 @@ impl SmsSessions for DynamoDbStore {
             .item("is_verified", AttributeValue::Bool(false))
             .item("sign_ups", n(0))
             .item("expires_at", n(session.expires_at));
-        if let Some(ip) = &session.ip {
-            put = put.item("ip", s(&ip.0));
+        if let Some(ip) = session.ip {
+            put = put.item("ip", s(ip.to_stored()));
         }
-        let count = self.count_send(&session.phone, limit, now)?;
-        Ok(match self.transact(vec![count, write(put.build())?]).await? {
-            Transaction::Committed => OpenOutcome::Opened,
-            Transaction::Cancelled(reasons) => {
-                OpenOutcome::RateLimited { retry_after: retry_after(&reasons, limit, now)? }
-            }
-        })
+        called("dynamodb:PutItem", put.send().await)?;
+        Ok(())
     }
 
-    async fn cancel_sms_session(&self, session: &SmsSession, limit: &RateLimit) -> Result<(), StoreError> {
-        let delete = Delete::builder()
-            .table_name(&self.tables.sms_sessions)
-            .key("pk", s(sms_session_pk(&session.key)))
-            .condition_expression("attribute_exists(pk)");
-        let refund = self.refund_send(&session.phone, limit)?;
-        // If the session does not exist, nothing was counted for it.
-        self.transact(vec![write(delete.build())?, refund]).await.map(|_| ())
+    async fn cancel_sms_session(&self, key: &SmsSessionKey) -> Result<(), StoreError> {
+        let delete = self.client.delete_item().table_name(&self.tables.sms_sessions).key("pk", s(sms_session_pk(key)));
+        self.delete(delete).await
     }
 
     async fn record_attempt(
@@ -118,9 +94,14 @@ impl SmsSessions for DynamoDbStore {
             .expression_attribute_values(":true", AttributeValue::Bool(true))
             .expression_attribute_values(":false", AttributeValue::Bool(false))
             .expression_attribute_values(":until", n(verified_until))
-            .expression_attribute_values(":now", n(now));
+            .expression_attribute_values(":now", n(now))
+            .return_values(ReturnValue::AllNew);
         let session = match self.update(mark).await? {
-            ConditionalWrite::Applied(_) => return Ok(VerificationOutcome::Verified),
+            ConditionalWrite::Applied(session) => {
+                let ip = if session.contains_key("ip") { Some(text(&session, "ip")?) } else { None };
+                let sent_at = number(&session, "sent_at")?;
+                return Ok(VerificationOutcome::Verified { ip: ip.map(|ip| SourceIp::from_stored(&ip)), sent_at });
+            }
             ConditionalWrite::Rejected(session) => session,
         };
         match session {
@@ -139,6 +120,7 @@ impl SmsSessions for DynamoDbStore {
         &self,
         key: &SmsSessionKey,
         phone: &Phone,
+        max: u32,
         now: i64,
     ) -> Result<SignUpAttemptOutcome, StoreError> {
         let count = self
@@ -152,7 +134,7 @@ impl SmsSessions for DynamoDbStore {
             .expression_attribute_values(":true", AttributeValue::Bool(true))
             .expression_attribute_values(":phone", s(phone.e164()))
             .expression_attribute_values(":signup", s(Purpose::Signup.as_str()))
-            .expression_attribute_values(":max", n(MAX_SIGN_UPS));
+            .expression_attribute_values(":max", n(max));
         let session = match self.update(count).await? {
             ConditionalWrite::Applied(_) => return Ok(SignUpAttemptOutcome::Recorded),
             ConditionalWrite::Rejected(session) => session,
@@ -162,7 +144,7 @@ impl SmsSessions for DynamoDbStore {
             Some((verified, purpose)) if verified == *phone => {
                 if purpose != Purpose::Signup {
                     Ok(SignUpAttemptOutcome::OtherPurpose)
-                } else if number(&session, "sign_ups")? >= i64::from(MAX_SIGN_UPS) {
+                } else if number(&session, "sign_ups")? >= i64::from(max) {
                     Ok(SignUpAttemptOutcome::NotVerified)
                 } else {
                     Err(unexplained())
@@ -224,56 +206,4 @@ impl DynamoDbStore {
                 .build(),
         )
     }
-
-    /// Returns the write that counts a send to the phone number, if `limit` is not exhausted.
-    fn count_send(&self, phone: &Phone, limit: &RateLimit, now: i64) -> Result<TransactWriteItem, StoreError> {
-        // Every right-hand side reads the item as it was before: this shifts the times by one.
-        let mut shift = "SET expires_at = :expires_at, sent_1 = :now".to_owned();
-        for nth in 2..=limit.remembered() {
-            let _ = write!(shift, ", sent_{nth} = if_not_exists(sent_{}, :never)", nth - 1);
-        }
-        let mut update = Update::builder()
-            .table_name(&self.tables.sms_sessions)
-            .key("pk", s(phone_pk(phone)))
-            .expression_attribute_values(":now", n(now))
-            .expression_attribute_values(":expires_at", n(now + limit.longest_seconds()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        if limit.remembered() > 1 {
-            update = update.expression_attribute_values(":never", n(0));
-        }
-        let mut has_room = Vec::new();
-        for (index, window) in limit.windows().iter().enumerate() {
-            let nth = format!("sent_{}", window.times);
-            has_room.push(format!("(attribute_not_exists({nth}) OR {nth} <= :out_of_window_{index})"));
-            update = update.expression_attribute_values(format!(":out_of_window_{index}"), n(now - window.seconds));
-        }
-        write(update.update_expression(shift).condition_expression(has_room.join(" AND ")).build())
-    }
-
-    /// Returns the write that refunds the phone number's most recent send. The send that was shifted out
-    /// is lost. It was out of every window, because otherwise nothing could have been counted.
-    fn refund_send(&self, phone: &Phone, limit: &RateLimit) -> Result<TransactWriteItem, StoreError> {
-        let remembered = limit.remembered();
-        let mut shift = format!("SET sent_{remembered} = :never");
-        for nth in 1..remembered {
-            let _ = write!(shift, ", sent_{nth} = if_not_exists(sent_{}, :never)", nth + 1);
-        }
-        let update = Update::builder().table_name(&self.tables.sms_sessions).key("pk", s(phone_pk(phone)));
-        write(update.expression_attribute_values(":never", n(0)).update_expression(shift).build())
-    }
-}
-
-/// Returns the seconds until `limit` allows another send to the phone number, whose item a failed
-/// condition returned.
-fn retry_after(reasons: &[CancellationReason], limit: &RateLimit, now: i64) -> Result<i64, StoreError> {
-    let item = reasons.iter().filter(|reason| is_failed_condition(reason)).find_map(CancellationReason::item);
-    let item = item.ok_or_else(|| StoreError::Failed("a failed condition returned no item".into()))?;
-    let mut latest_first = Vec::new();
-    for nth in 1..=limit.remembered() {
-        // As many times as there were sends, or as an earlier limit remembered.
-        let Some(time) = item.get(&format!("sent_{nth}")) else { break };
-        let time = time.as_n().ok().and_then(|time| time.parse().ok());
-        latest_first.push(time.ok_or_else(|| invalid("sent_…"))?);
-    }
-    Ok(limit.retry_after(&latest_first, now))
 }

@@ -14,7 +14,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem, Update};
 
 use super::item::{
     email_pk, flag, is_failed_condition, item, n, number, phone_pk, s, session_sk, text, token_version, user_id,
@@ -24,7 +24,7 @@ use super::{DynamoDbStore, Transaction, keys_and_attributes};
 use crate::secret::Masked;
 use crate::store::{
     Account, Caller, Credentials, LoginIdentifier, NewUser, Profile, ProfileOutcome, Session, SignUpOutcome,
-    StoreError, Users,
+    StoreError, Subject, Users,
 };
 use crate::values::{Email, PasswordHash, Phone, Purpose, SmsSessionKey, UserAgent, UserId};
 
@@ -90,13 +90,15 @@ impl Users for DynamoDbStore {
         let id = link.as_ref().map(user_id).transpose()?;
         // For an unknown login, read a key that never exists, so that both cases take two round trips.
         let pk = id.map_or_else(|| "USER#".to_owned(), user_pk);
-        let user = self.get_user(pk, &["password_hash", "token_version", "is_disabled"]).await?;
+        let attributes = ["password_hash", "token_version", "is_disabled", "password_reset_at"];
+        let user = self.get_user(pk, &attributes).await?;
         let (Some(user_id), Some(user)) = (id, user) else { return Ok(None) };
         Ok(Some(Credentials {
             user_id,
             password_hash: PasswordHash::from_stored(text(&user, "password_hash")?),
             token_version: token_version(&user)?,
             is_disabled: flag(&user, "is_disabled")?,
+            password_reset_at: number(&user, "password_reset_at")?,
         }))
     }
 
@@ -128,15 +130,18 @@ impl Users for DynamoDbStore {
     }
 
     async fn account(&self, phone: &Phone) -> Result<Option<Account>, StoreError> {
-        let Some(link) = self.get(&self.tables.users, phone_pk(phone)).await? else { return Ok(None) };
-        let user_id = user_id(&link)?;
-        let user = self.get_user(user_pk(user_id), &["email", "name", "is_disabled"]).await?;
-        let Some(user) = user else { return Ok(None) };
+        let link = self.get(&self.tables.users, phone_pk(phone)).await?;
+        let id = link.as_ref().map(user_id).transpose()?;
+        // For an unknown phone number, read a key that never exists, so that both cases take two round trips.
+        let pk = id.map_or_else(|| "USER#".to_owned(), user_pk);
+        let user = self.get_user(pk, &["email", "name", "is_disabled", "password_reset_at"]).await?;
+        let (Some(user_id), Some(user)) = (id, user) else { return Ok(None) };
         Ok(Some(Account {
             user_id,
             email: Masked(text(&user, "email")?),
             name: Masked(text(&user, "name")?),
             is_disabled: flag(&user, "is_disabled")?,
+            password_reset_at: number(&user, "password_reset_at")?,
         }))
     }
 
@@ -160,7 +165,10 @@ impl Users for DynamoDbStore {
             .expression_attribute_values(":false", AttributeValue::Bool(false))
             .expression_attribute_values(":one", n(1));
         let consume = self.consume(key, phone, Purpose::PasswordReset, now)?;
-        Ok(self.transact(vec![consume, write(replace.build())?]).await?.is_committed())
+        let clear =
+            Delete::builder().table_name(&self.tables.limits).key("pk", s(Subject::passwords_of_account(id).as_str()));
+        let items = vec![consume, write(replace.build())?, write(clear.build())?];
+        Ok(self.transact(items).await?.is_committed())
     }
 
     async fn set_disabled(&self, id: UserId, is_disabled: bool, now: i64) -> Result<bool, StoreError> {

@@ -138,6 +138,8 @@ pub(crate) fn print(rows: &[Row], outcomes: &[Outcome], template: &Json) -> Resu
         println!("| {function} | {} |", cells.join(" | "));
     }
 
+    print_rejected(rows, outcomes, template)?;
+
     let (mut calls, mut lambda, mut reads, mut writes, mut secret_calls) = (0.0, 0.0, 0.0, 0.0, 0.0);
     for &(function, outcome, times) in CALLS {
         let millions = times * USERS / 1e6;
@@ -154,6 +156,7 @@ pub(crate) fn print(rows: &[Row], outcomes: &[Outcome], template: &Json) -> Resu
     }
     let gb = |bytes: f64| bytes / 1e9;
     let alarms = count(template, "AWS::CloudWatch::Alarm")?;
+    let metrics = count(template, "AWS::Logs::MetricFilter")?;
     let secrets = count(template, "AWS::SecretsManager::Secret")?;
     let bill = [
         ("API Gateway, requests", calls * prices::API_MILLION),
@@ -164,7 +167,7 @@ pub(crate) fn print(rows: &[Row], outcomes: &[Outcome], template: &Json) -> Resu
         ("DynamoDB, storage and recovery", gb(USERS * USER_BYTES) * prices::STORED_GB),
         ("Secrets Manager", secrets * prices::SECRET + secret_calls / 1e4 * prices::SECRET_TEN_THOUSAND),
         ("Access log", gb(calls * 1e6 * LOG_LINE_BYTES) * prices::LOG_GB),
-        ("Alarms and their metric", alarms * prices::ALARM + prices::METRIC),
+        ("Alarms and their metrics", alarms * prices::ALARM + metrics * prices::METRIC),
         ("Data out", gb(calls * 1e6 * RESPONSE_BYTES) * prices::OUT_GB),
     ];
     println!("\nThe monthly cost of a million users, each with a sign-up, 10 logins and 100 profiles, without SMS:\n");
@@ -176,6 +179,45 @@ pub(crate) fn print(rows: &[Row], outcomes: &[Outcome], template: &Json) -> Resu
     println!("| **Ably** | **{:.0}** |", bill.iter().map(|(_, dollars)| dollars).sum::<f64>());
     for (name, fixed, tiers) in prices::OTHER_PROVIDERS {
         println!("| {name} | {:.0} |", fixed + tiered_price(tiers));
+    }
+    Ok(())
+}
+
+/// The outcomes of requests that a limit rejects, or that an attacker sends until one does.
+const REJECTED: &[(&str, &str)] = &[
+    ("email-duplicate-check", "limit of the address exhausted"),
+    ("sms-auth-send", "country not allowed"),
+    ("sms-auth-send", "limit of the address exhausted"),
+    ("sms-auth-send", "limit of the phone number exhausted"),
+    ("sms-auth-send", "limit of the device exhausted"),
+    ("sms-auth-send", "limit of the account exhausted"),
+    ("sms-auth-send", "total of the day exhausted"),
+    ("sms-auth-send", "paused"),
+    ("sms-auth-verify", "unknown SMS session"),
+    ("sms-auth-verify", "attempts exhausted"),
+    ("signup", "attempts exhausted"),
+    ("login", "limit of the address exhausted"),
+    ("login", "limit of the account exhausted"),
+    ("login", "passwords in a row exhausted"),
+    ("login", "wrong password"),
+];
+
+/// Prints the cost of a million rejected requests.
+fn print_rejected(rows: &[Row], outcomes: &[Outcome], template: &Json) -> Result<(), BoxError> {
+    println!(
+        "\nThe cost of a million requests that are rejected. Only a wrong password includes the work of a hash:\n"
+    );
+    println!("| function | outcome | US dollars |");
+    println!("|---|---|---|");
+    for &(function, outcome) in REJECTED {
+        let (usage, mb) = (&find(function, outcome, outcomes)?.usage, memory(template, function)?);
+        let work = Work::new(function, outcome, rows, outcomes)?;
+        // The rows of login and signup are those of requests that hash.
+        let is_compared = !matches!(function, "login" | "signup") || outcome == "wrong password";
+        let work = if is_compared { work } else { Work { cpu: 0.0, ..work } };
+        let requests = prices::API_MILLION + prices::LAMBDA_MILLION + LOG_LINE_BYTES / 1e3 * prices::LOG_GB;
+        let units = usage.read_units * prices::READ_MILLION + usage.write_units * prices::WRITE_MILLION;
+        println!("| {function} | {outcome} | {:.2} |", requests + units + work.dollars_per_million(mb));
     }
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 use serde_json::{Value as Json, json};
 
+/// The address of the client in every event.
+pub(crate) const SOURCE_IP: &str = "203.0.113.7";
 /// The password of the user in every event that should succeed.
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
@@ -17,6 +19,10 @@ pub(crate) fn post(path: &str, body: &Json) -> Json {
 
 pub(crate) fn login(email: &str, password: &str) -> Json {
     post("login", &json!({ "email": email, "password": password }))
+}
+
+pub(crate) fn login_on_device(email: &str, password: &str, device_token: &str) -> Json {
+    post("login", &json!({ "email": email, "password": password, "device_token": device_token }))
 }
 
 /// Returns the event that replaces a password. The value of `session_id` is the ID of a verified SMS session.
@@ -37,7 +43,7 @@ fn event(method: &str, path: &str, query: &str, authorization: Option<&str>, bod
             "accountId": "123456789012", "apiId": "a1b2c3d4e5", "domainName": "accounts.example.com",
             "domainPrefix": "accounts", "requestId": "JKJaXmPLvHcESHA5=", "routeKey": format!("{method} {path}"),
             "stage": "$default", "time": "02/Nov/2026:09:00:05 +0000", "timeEpoch": 1_793_610_005_000_i64,
-            "http": { "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7", "userAgent": "benchmark" },
+            "http": { "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": SOURCE_IP, "userAgent": "benchmark" },
         },
         "isBase64Encoded": false,
     });

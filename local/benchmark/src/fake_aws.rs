@@ -23,9 +23,10 @@ pub(crate) struct Table {
 pub(crate) const USERS: Table = Table { variable: "USERS_TABLE", name: "Users", key: &["pk"] };
 pub(crate) const SMS_SESSIONS: Table = Table { variable: "SMS_SESSIONS_TABLE", name: "SmsSessions", key: &["pk"] };
 pub(crate) const SESSIONS: Table = Table { variable: "SESSIONS_TABLE", name: "Sessions", key: &["pk", "sk"] };
+pub(crate) const LIMITS: Table = Table { variable: "LIMITS_TABLE", name: "Limits", key: &["pk"] };
 pub(crate) const PUBLIC_KEYS: Table = Table { variable: "PUBLIC_KEYS_TABLE", name: "PublicKeys", key: &["pk"] };
 /// Every table.
-pub(crate) const TABLES: [Table; 4] = [USERS, SMS_SESSIONS, SESSIONS, PUBLIC_KEYS];
+pub(crate) const TABLES: [Table; 5] = [USERS, SMS_SESSIONS, SESSIONS, LIMITS, PUBLIC_KEYS];
 
 /// The secret with the private keys.
 pub(crate) const PRIVATE_KEYS_SECRET: &str = "private";

@@ -3,7 +3,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value as Json, json};
 use shared::access::{SMS_SESSION, USER};
 use shared::config::Config;
@@ -12,7 +12,7 @@ use shared::store::Session;
 use shared::tokens::{KeySet, Keyring, TokenSettings, rotation};
 use shared::values::{AuthCode, Field as _, InvalidField, Password, Phone, Purpose, SmsSessionId, UserId};
 
-use crate::events::{PASSWORD, get, login, post, profile, replace_password};
+use crate::events::{PASSWORD, get, login, login_on_device, post, profile, replace_password};
 use crate::fake_aws::{FakeAws, ISSUER, PRIVATE_KEYS_SECRET, SESSIONS, Table, USERS};
 use crate::http::Request;
 use crate::services::{Behavior, Response};
@@ -37,6 +37,7 @@ pub(crate) struct Fixture {
     pub(crate) aws: FakeAws,
     session_id: String,
     tokens: Vec<Json>,
+    device_token: SecretString,
 }
 
 impl Fixture {
@@ -52,6 +53,7 @@ impl Fixture {
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         let session = Session::new(user, 0, settings.lifetime, now);
         let keyring = Keyring::from(KeySet::from_stored(keys.expose_secret())?);
+        let device_token = runtime.block_on(keyring.issue_device(user, ISSUER, now))?;
         let mut tokens = Vec::new();
         for _ in 0..TOKENS {
             let pair = runtime.block_on(keyring.issue(&session, ISSUER, &settings, now))?;
@@ -112,6 +114,10 @@ impl Fixture {
                     });
                     json!({ "Responses": items, "UnprocessedKeys": {} })
                 }
+                // A count on the total of a day returns the total.
+                Some("UpdateItem") if body["ReturnValues"] == "UPDATED_NEW" => {
+                    json!({ "Attributes": { "count": n(1) } })
+                }
                 Some("UpdateItem") if body["ReturnValues"] == "ALL_NEW" => json!({ "Attributes": sms_session_item }),
                 _ => json!({}),
             };
@@ -134,6 +140,7 @@ impl Fixture {
             )?,
             session_id: sms_session.expose_secret().to_owned(),
             tokens,
+            device_token,
         })
     }
 
@@ -156,6 +163,7 @@ impl Fixture {
             status,
             events: events.iter().map(|event| event.to_string().into_bytes()).collect(),
         };
+        let on_device = |email| login_on_device(email, "a wrong battery", self.device_token.expose_secret());
         let ok = |name, event| case(name, name, Some(200), vec![event]);
         vec![
             ok("hello", get("/", "")),
@@ -167,6 +175,8 @@ impl Fixture {
             ok("login", login("minji@example.com", PASSWORD)),
             case("login: wrong password", "login", Some(401), vec![login("minji@example.com", "a wrong battery")]),
             case("login: unknown user", "login", Some(401), vec![login("nobody@example.com", "a wrong battery")]),
+            case("login: wrong password, device token", "login", Some(401), vec![on_device("minji@example.com")]),
+            case("login: unknown user, device token", "login", Some(401), vec![on_device("nobody@example.com")]),
             case("profile", "profile", Some(200), profiles.iter().take(1).cloned().collect()),
             case("profile: a new token each time", "profile", Some(200), profiles),
             ok("password", replace),

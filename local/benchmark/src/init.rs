@@ -89,7 +89,7 @@ mod tests {
             ("jwks", 1),
             ("profile", 1),
             ("logout", 1),
-            ("password", 1),
+            ("password", 2),
             ("sms-auth-verify", 1),
             ("sms-auth-send", 2),
             ("login", 2),

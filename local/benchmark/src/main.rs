@@ -201,7 +201,7 @@ fn count(measured: &mut Measured, arguments: &Arguments) -> Result<(), BoxError>
 
 /// Counts the instructions of one more connection, with a function that sends one request to DynamoDB.
 fn count_handshake(measured: &Measured, arguments: &Arguments) -> Result<u64, BoxError> {
-    const ROW: &str = "email-duplicate-check";
+    const ROW: &str = "profile";
     let behavior = Behavior { closes_connections: true, ..arguments.behavior };
     let with_handshake = count_row(ROW, COUNTED_COST, behavior, arguments)?;
     let without = measured.instructions.get(ROW).ok_or("the instructions were not counted")?;

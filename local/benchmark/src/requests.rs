@@ -15,8 +15,8 @@ use serde_json::{Value as Json, json};
 use shared::error::BoxError;
 use shared::tokens::rotation;
 
-use crate::events::post;
-use crate::fake_aws::{FakeAws, PUBLIC_KEYS, SMS_SESSIONS, TABLES};
+use crate::events::{SOURCE_IP, post};
+use crate::fake_aws::{FakeAws, LIMITS, PUBLIC_KEYS, TABLES};
 use crate::http::Request;
 use crate::init::{Init, access};
 use crate::lambda::Lambda;
@@ -70,7 +70,8 @@ struct State {
     write_units: f64,
     /// The code in the latest SMS.
     code: String,
-    sns_is_unavailable: bool,
+    /// The status of the errors of SNS, if it fails.
+    sns_fails_with: Option<u16>,
     dynamodb_throttles: bool,
 }
 
@@ -128,9 +129,9 @@ impl Walk {
         let shared = state.clone();
         let sns = move |request: &Request| {
             let mut state = lock(&shared);
-            if state.sns_is_unavailable {
+            if let Some(status) = state.sns_fails_with {
                 let error = "<ErrorResponse><Error><Code>InternalError</Code></Error></ErrorResponse>";
-                return Response::sns(500, error.to_owned());
+                return Response::sns(status, error.to_owned());
             }
             // Finds the code: no other run of digits is as long, and a phone number is longer.
             let body = String::from_utf8_lossy(&request.body).replace("%20", " ");
@@ -248,8 +249,20 @@ impl Walk {
 
     /// Deletes the record of the SMS sent to a phone number, so that its rate limit permits another one.
     fn clear_rate_limit(&self, phone: &str) -> Result<(), BoxError> {
-        let pk = format!("PHONE#+82{}", phone.trim_start_matches('0'));
-        self.dynamodb_local.delete_item(&SMS_SESSIONS, &pk)
+        self.clear(&format!("SMS#PHONE#+82{}", phone.trim_start_matches('0')))?;
+        self.clear(&format!("SMS#IP#{SOURCE_IP}"))
+    }
+
+    /// Deletes the counts of a subject.
+    fn clear(&self, subject: &str) -> Result<(), BoxError> {
+        self.dynamodb_local.delete_item(&LIMITS, subject)
+    }
+
+    /// Writes the counts of a subject, in place of those that it has.
+    fn set_counts(&self, subject: &str, counts: Json) -> Result<(), BoxError> {
+        let mut item = counts;
+        item["pk"] = json!({ "S": subject });
+        self.dynamodb_local.put_item(&LIMITS, &item)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -50,8 +50,12 @@ pub(crate) fn print(measured: &Measured) {
     let first = functions().map(|row| row.first_with_share.median() / row.warm_with_share.median());
     let first = first.filter(|ratio| !ratio.is_nan()).reduce(f64::max).unwrap_or(f64::NAN);
     // Converts the counts at cost 10 to cost 12, which adds three hashes of cost 10 to both.
-    let difference = (warm("login: unknown user") - warm("login: wrong password")).abs();
-    let relative_difference = difference / (warm("login: wrong password") + 3.0 * bcrypt);
+    let difference = |suffix: &str| {
+        let (unknown, wrong) =
+            (warm(&format!("login: unknown user{suffix}")), warm(&format!("login: wrong password{suffix}")));
+        (unknown - wrong).abs() / (wrong + 3.0 * bcrypt)
+    };
+    let relative_difference = difference("").max(difference(", device token"));
     let mismatches = measured.outcomes.iter().filter(|outcome| outcome.mismatch.is_some()).count();
 
     println!("\n| target | measured | required | met |");
@@ -79,7 +83,11 @@ pub(crate) fn print(measured: &Measured) {
     at_most("instructions, warm `profile` ÷ hello", warm("profile") / warm("hello"), 4.0);
     let without_bcrypt = 100.0 * (warm("login") - bcrypt) / (4.0 * bcrypt);
     at_most("`login` without its bcrypt ÷ bcrypt at cost 12, %", without_bcrypt, 5.0);
-    at_most("`login`, difference between unknown user and wrong password, %", 100.0 * relative_difference, 2.0);
+    at_most(
+        "`login`, difference between unknown user and wrong password, with and without a device token, %",
+        100.0 * relative_difference,
+        2.0,
+    );
     at_most("peak RSS, maximum of all functions, MB", max(&|row| row.rss as f64 / 1e6), MAX_RSS as f64 / 1e6);
     let zip = measured.zips.values().max().map_or(f64::NAN, |zip| *zip as f64 / 1e6);
     at_most("zip, maximum of all functions, MB", zip, MAX_ZIP as f64 / 1e6);

@@ -78,6 +78,8 @@ pub const USER: &str = "USER#";
 pub const EMAIL: &str = "EMAIL#";
 /// The beginning of the key of a phone number, whose item names its user, or counts its SMS.
 pub const PHONE: &str = "PHONE#";
+/// The attributes of a user that [`Users::account`](crate::store::Users::account) reads.
+pub const ACCOUNT: &[&str] = &["pk", "email", "name", "is_disabled", "password_reset_at"];
 /// The beginning of the key of an SMS session.
 pub const SMS_SESSION: &str = "SESSION#";
 

@@ -122,7 +122,7 @@ impl DayTotal {
     }
 }
 
-/// The number of a day (UTC), counted from the Unix epoch.
+/// Returns the day (UTC) of `now`, as the number of days since the Unix epoch.
 #[must_use]
 pub fn day(now: i64) -> i64 {
     now.div_euclid(DAY_SECONDS)

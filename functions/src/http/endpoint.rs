@@ -6,7 +6,8 @@ use std::pin::Pin;
 use shared::access::Access;
 use shared::app::App;
 
-use super::problem::{ApiError, ErrorCode};
+use super::error_code::ErrorCode;
+use super::problem::ApiError;
 use super::request::Request;
 use super::response::Response;
 

@@ -2,6 +2,7 @@
 
 pub mod auth;
 pub mod endpoint;
+pub mod error_code;
 pub mod fields;
 pub mod limits;
 pub mod problem;
@@ -9,6 +10,7 @@ pub mod request;
 pub mod response;
 
 pub use endpoint::{Authentication, Endpoint};
-pub use problem::{ApiError, ErrorCode};
+pub use error_code::ErrorCode;
+pub use problem::ApiError;
 pub use request::{Request, Rule};
 pub use response::Response;

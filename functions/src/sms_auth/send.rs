@@ -5,7 +5,7 @@
 
 use deserr::Deserr;
 use serde::Serialize;
-use shared::access::{Access, Action, KeyAccess, PHONE, SMS_LIMITS, SMS_SESSION, Table, USER};
+use shared::access::{ACCOUNT, Access, Action, KeyAccess, PHONE, SMS_LIMITS, SMS_SESSION, Table, USER};
 use shared::app::App;
 use shared::config::LimitSettings;
 use shared::limits::{self, Bucket};
@@ -38,13 +38,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
             Table::SmsSessions.with(&[Action::PutItem, Action::DeleteItem]).items(&[SMS_SESSION]),
             Table::Limits.with(&[Action::UpdateItem]).items(&[SMS_LIMITS]),
             Table::Users.with(&[Action::GetItem]).items(&[PHONE]),
-            Table::Users.with(&[Action::GetItem]).items(&[USER]).attributes(&[
-                "pk",
-                "email",
-                "name",
-                "is_disabled",
-                "password_reset_at",
-            ]),
+            Table::Users.with(&[Action::GetItem]).items(&[USER]).attributes(ACCOUNT),
         ],
         keys: KeyAccess::Verify,
         sms: true,

@@ -5,7 +5,7 @@
 use deserr::Deserr;
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
-use shared::access::{Access, Action, KeyAccess, PASSWORD_LIMITS, PHONE, SMS_SESSION, Table, USER};
+use shared::access::{ACCOUNT, Access, Action, KeyAccess, PASSWORD_LIMITS, PHONE, SMS_SESSION, Table, USER};
 use shared::app::App;
 use shared::values::{FieldError, FieldErrors, Password, Purpose, SmsSessionId};
 
@@ -27,13 +27,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
         tables: &[
             Table::SmsSessions.with(&[Action::GetItem, Action::DeleteItem]).items(&[SMS_SESSION]),
             Table::Users.with(&[Action::GetItem]).items(&[PHONE]),
-            Table::Users.with(&[Action::GetItem]).items(&[USER]).attributes(&[
-                "pk",
-                "email",
-                "name",
-                "is_disabled",
-                "password_reset_at",
-            ]),
+            Table::Users.with(&[Action::GetItem]).items(&[USER]).attributes(ACCOUNT),
             Table::Limits.with(&[Action::DeleteItem]).items(&[PASSWORD_LIMITS]),
             Table::Users.with(&[Action::UpdateItem]).items(&[USER]).attributes(&[
                 "pk",

@@ -72,7 +72,7 @@ impl Rotator {
     pub async fn rotate(&self, rotation: &Rotation, now: i64) -> Result<(), BoxError> {
         let client = &self.client;
         // Read before the state of the rotation. If a later rotation publishes its keys after this, the write of
-        // the public keys fails; if it did so before, this one is no longer pending.
+        // the public keys fails; if that happened before, this one is no longer pending.
         let published = self.public_keys.published().await?;
         let (secret, version) = (&rotation.secret_id, &rotation.client_request_token);
         let described = client.describe_secret().secret_id(secret).send().await;

@@ -11,7 +11,7 @@ pub enum TokenError {
     /// The token has expired.
     #[error("the token has expired")]
     Expired,
-    /// No token can be issued: there is no signing key, or signing failed.
+    /// No token can be issued: no signing key exists, or signing failed.
     #[error("no token can be issued: {0}")]
     NotIssued(#[source] BoxError),
 }

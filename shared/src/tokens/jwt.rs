@@ -155,7 +155,7 @@ pub(super) fn issue_device(keys: &KeySet, user_id: UserId, issuer: &str, now: i6
 }
 
 fn sign(keys: &KeySet, claims: &impl Serialize, now: i64) -> Result<SecretString, TokenError> {
-    let (kid, key) = keys.signing(now).ok_or_else(|| TokenError::NotIssued("there is no signing key".into()))?;
+    let (kid, key) = keys.signing(now).ok_or_else(|| TokenError::NotIssued("no signing key exists".into()))?;
     let header = Header { kid: Some(kid.to_owned()), ..Header::new(Algorithm::RS256) };
     let token = jsonwebtoken::encode(&header, claims, key);
     token.map(SecretString::from).map_err(|error| TokenError::NotIssued(error.into()))

@@ -61,7 +61,7 @@ impl Keyring {
     /// Issues the pair of tokens of a session's generation.
     ///
     /// # Errors
-    /// [`TokenError::NotIssued`] if there is no key to sign with.
+    /// [`TokenError::NotIssued`] if no signing key exists.
     pub async fn issue(
         &self,
         session: &Session,
@@ -75,7 +75,7 @@ impl Keyring {
     /// Issues a device token of a user.
     ///
     /// # Errors
-    /// [`TokenError::NotIssued`] if there is no key to sign with.
+    /// [`TokenError::NotIssued`] if no signing key exists.
     pub async fn issue_device(&self, user_id: UserId, issuer: &str, now: i64) -> Result<SecretString, TokenError> {
         jwt::issue_device(&*self.current(now).await, user_id, issuer, now)
     }

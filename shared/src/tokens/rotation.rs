@@ -3,7 +3,7 @@
 //! A new key is published immediately, signs [`SECONDS_BEFORE_SIGNING`] later, and retires when the next
 //! one starts to sign. From then on its private key is not needed, and the next rotation drops it. Its
 //! public key is published until the last access token that it signed has expired, and kept until the
-//! last token of any kind has. The first key signs immediately: there is no other.
+//! last token of any kind has. The first key signs immediately, because no other exists.
 
 use secrecy::{ExposeSecret as _, SecretString};
 

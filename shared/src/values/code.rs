@@ -40,6 +40,12 @@ impl AuthCode {
         Self(format!("{:0width$}", random::below(length.codes())).into())
     }
 
+    /// Returns the number of digits.
+    #[must_use]
+    pub fn digits(&self) -> usize {
+        self.0.expose_secret().len()
+    }
+
     /// Returns the digits, for the SMS.
     #[must_use]
     pub fn expose_secret(&self) -> &str {

@@ -4,13 +4,15 @@ use std::fmt;
 
 use email_address::{EmailAddress, Options};
 use unicode_normalization::UnicodeNormalization as _;
+use unicode_security::MixedScript as _;
 
 use super::field::{Field, InvalidField, readable};
+use super::text::is_invisible;
 
 /// The longest address that fits into the path of an SMTP command (RFC 3696, erratum 1690).
 const MAX_BYTES: usize = 254;
 
-/// An email address. The local part keeps the user's spelling, for display; two addresses are equal if
+/// An email address. The local part keeps the user's case, for display; two addresses are equal if
 /// their [`Email::normalized`] forms are.
 #[derive(Clone)]
 pub struct Email {
@@ -19,13 +21,15 @@ pub struct Email {
 }
 
 impl Email {
-    /// Returns the address in the user's spelling, trimmed, in NFC; the domain is in Unicode (UTS 46).
+    /// Returns the address in the user's case, trimmed, in NFKC; the domain is in Unicode (UTS 46).
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.address
     }
 
-    /// Returns the form that is unique: the local part in lower case, the domain in ASCII (IDNA, UTS 46).
+    /// Returns the form that is unique: ASCII letters of the local part in lower case, the domain in ASCII (IDNA,
+    /// UTS 46). Other letters keep their case, because some servers distinguish it, and because the lower case of
+    /// one letter can be another one.
     #[must_use]
     pub fn normalized(&self) -> &str {
         &self.normalized
@@ -42,7 +46,7 @@ impl Eq for Email {}
 
 impl Field for Email {
     fn parse(text: &str) -> Result<Self, InvalidField> {
-        parse(text).ok_or(InvalidField("must be one email address of at most 254 bytes"))
+        parse(text).ok_or(InvalidField("must be one email address of at most 254 bytes, in one script"))
     }
 }
 
@@ -54,15 +58,16 @@ fn parse(text: &str) -> Option<Email> {
     if text.len() > MAX_BYTES {
         return None;
     }
-    let address: String = text.nfc().collect();
-    let (local, domain) = address.rsplit_once('@')?;
-    // A quoted local part ("a b"@x.example) is legal, but unused, and has two spellings.
-    if local.starts_with('"') {
+    let (local, domain) = text.rsplit_once(['@', '\u{ff20}', '\u{fe6b}'])?;
+    let local: String = local.nfkc().collect();
+    // A quoted local part ("a b"@x.example) is legal, but unused, and has two spellings. A letter of another script
+    // can look like one of the others (Latin a, Cyrillic а).
+    if local.starts_with('"') || local.chars().any(is_invisible) || !local.is_single_script() {
         return None;
     }
     let domain = idna::domain_to_ascii_strict(domain).ok()?;
-    // To upper case first, because some letters have two lower cases (σ, ς).
-    let normalized = format!("{}@{domain}", local.to_uppercase().to_lowercase().nfc().collect::<String>());
+    // NFC again, because an accent may compose with the letter in lower case only.
+    let normalized = format!("{}@{domain}", local.to_ascii_lowercase().nfc().collect::<String>());
     let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
     EmailAddress::parse_with_options(&normalized, options).ok()?;
     let address = format!("{local}@{}", idna::domain_to_unicode(&domain).0);
@@ -99,9 +104,38 @@ mod tests {
         assert_eq!(normalized("minji@한국.kr").as_deref(), Some("minji@xn--3e0b707e.kr"));
         assert_eq!(normalized("minji@한국.kr"), normalized("minji@XN--3e0b707e.KR"));
         assert_eq!(normalized("민지@example.com").as_deref(), Some("민지@example.com"));
-        assert_eq!(normalized("ΑΣ@example.com"), normalized("ας@example.com"));
         assert_eq!(parse("minji@\u{ad}XN--3e0b707e.KR").unwrap().as_str(), "minji@한국.kr");
         assert_eq!(normalized("minji@example。com").as_deref(), Some("minji@example.com"));
+    }
+
+    #[test]
+    fn only_the_case_of_ascii_letters_is_ignored() {
+        for (one, other) in
+            [("mınji", "minji"), ("MİNJI", "minji"), ("ÉVA", "éva"), ("ΑΣ", "ας"), ("straße", "strasse")]
+        {
+            let [one, other] = [one, other].map(|local| normalized(&format!("{local}@example.com")).unwrap());
+            assert_ne!(one, other);
+        }
+        // U+212A is the Kelvin sign, and "H" has a composed form with the line below in lower case only.
+        for (one, other) in
+            [("ｍｉｎｊｉ", "minji"), ("Ｍinji", "minji"), ("\u{212a}im", "kim"), ("H\u{331}", "\u{1e96}")]
+        {
+            let [one, other] = [one, other].map(|local| normalized(&format!("{local}@example.com")).unwrap());
+            assert_eq!(one, other);
+        }
+        assert_eq!(parse("Ｍｉｎｊｉ@example.com").unwrap().as_str(), "Minji@example.com");
+        assert_eq!(normalized("minji＠example.com").as_deref(), Some("minji@example.com"));
+    }
+
+    #[test]
+    fn mixed_scripts_and_invisible_characters_are_rejected() {
+        for local in ["mіnji", "аdmin", "민지minji", "min\u{200b}ji", "min\u{ad}ji", "\u{202e}minji", "αdmin"] {
+            assert_eq!(normalized(&format!("{local}@example.com")), None, "{local:?}");
+        }
+        for local in ["민지", "민지.2026", "金민지", "みんジ漢字", "админ", "minji+ably", "josé.garcía", "αβγ"]
+        {
+            assert!(normalized(&format!("{local}@example.com")).is_some(), "{local:?}");
+        }
     }
 
     #[test]

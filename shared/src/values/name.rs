@@ -3,9 +3,11 @@
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::field::{Field, InvalidField, readable};
+use super::text::{is_invisible, is_visible};
 use crate::secret::Masked;
 
-/// The user's name: 1 to 50 characters, trimmed, in NFC, without control characters.
+/// The user's name: 1 to 50 characters, trimmed, in NFC, at least one of them visible, none of them invisible. The
+/// selectors of emoji's presentation are dropped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(Masked<String>);
 
@@ -31,14 +33,14 @@ impl Nickname {
 
 impl Field for Name {
     fn parse(text: &str) -> Result<Self, InvalidField> {
-        let name = line(text, 50).ok_or(InvalidField("must have 1 to 50 characters and no control characters"))?;
+        let name = line(text, 50).ok_or(InvalidField("must have 1 to 50 characters, none of them invisible"))?;
         Ok(Self(Masked(name)))
     }
 }
 
 impl Field for Nickname {
     fn parse(text: &str) -> Result<Self, InvalidField> {
-        let name = line(text, 30).ok_or(InvalidField("must have 1 to 30 characters and no control characters"))?;
+        let name = line(text, 30).ok_or(InvalidField("must have 1 to 30 characters, none of them invisible"))?;
         Ok(Self(Masked(name)))
     }
 }
@@ -47,14 +49,9 @@ readable!(Name, Field::parse);
 readable!(Nickname, Field::parse);
 
 fn line(text: &str, longest: usize) -> Option<String> {
-    let line: String = text.trim().nfc().collect();
-    let fits = (1..=longest).contains(&line.chars().count());
-    (fits && !line.chars().any(|c| c.is_control() || reorders_or_breaks(c))).then_some(line)
-}
-
-/// Whether `c` controls direction or lines, which `char::is_control` does not report.
-fn reorders_or_breaks(c: char) -> bool {
-    matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    let line: String = text.trim().nfc().filter(|c| !matches!(c, '\u{fe0e}' | '\u{fe0f}')).collect();
+    let fits = line.chars().count() <= longest && line.chars().any(is_visible);
+    (fits && !line.chars().any(|c| c.is_control() || is_invisible(c))).then_some(line)
 }
 
 #[cfg(test)]
@@ -73,12 +70,37 @@ mod tests {
     }
 
     #[test]
+    fn invisible_names_are_rejected() {
+        for text in [
+            "",
+            "\u{3000}",
+            "\u{2800}\u{2800}",
+            "\u{301}",
+            "\u{3164}",
+            "\u{115f}\u{1160}",
+            "\u{200b}",
+            "\u{e0041}",
+            "Kim\u{200b}Minji",
+            "Kim\u{feff}",
+            "\u{ad}Kim",
+            "\u{200f}Kim",
+        ] {
+            assert_eq!(name(text), None, "{text:?}");
+        }
+        for text in ["김", "★", "_", "O'Neil-García 3", "\u{1f600}"] {
+            assert_eq!(name(text).as_deref(), Some(text));
+        }
+        assert_eq!(name("Minji \u{2764}\u{fe0f}").as_deref(), Some("Minji \u{2764}"));
+    }
+
+    #[test]
     fn the_length_is_limited() {
         assert_eq!(name(" \t "), None);
         assert!(name(&"김".repeat(50)).is_some());
         assert_eq!(name(&"김".repeat(51)), None);
         assert_eq!(name("Kim\u{0}Minji"), None);
         assert_eq!(name("Kim\u{202e}Minji"), None);
+        assert_eq!(name("Kim\u{2028}Minji"), None);
         assert!(Nickname::parse(&"a".repeat(30)).is_ok());
         assert!(Nickname::parse(&"a".repeat(31)).is_err());
     }

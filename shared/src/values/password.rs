@@ -1,5 +1,7 @@
 //! Passwords and their bcrypt hashes.
 
+use std::collections::HashSet;
+
 use secrecy::{ExposeSecret as _, SecretString};
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
@@ -7,6 +9,7 @@ use zeroize::Zeroizing;
 use super::common_passwords;
 use super::field::{Field, InvalidField, readable};
 use super::phone::Phone;
+use super::text::folded;
 use crate::error::BoxError;
 use crate::secret::Masked;
 
@@ -16,7 +19,10 @@ const MIN_CHARACTERS: usize = 8;
 /// bytes, though its `non_truncating_hash` rejects them.
 const MAX_BYTES: usize = 72;
 
-/// A new password: at least 8 characters, at most 72 bytes in UTF-8, not a common one. In NFC (RFC 8265,
+/// The fewest different characters of a password.
+const MIN_DIFFERENT_CHARACTERS: usize = 5;
+
+/// A new password: at least 8 characters, 5 of them different, at most 72 bytes in UTF-8, not a common one. In NFC (RFC 8265,
 /// `OpaqueString`), so that every keyboard produces the same bytes. Wiped on drop.
 #[derive(Debug)]
 pub struct Password(SecretString);
@@ -47,9 +53,8 @@ impl Password {
         phone: Option<&Phone>,
         name: Option<&str>,
     ) -> Result<(), InvalidField> {
-        let lower = Zeroizing::new(self.0.expose_secret().to_lowercase());
-        let email = email.map(str::to_lowercase).unwrap_or_default();
-        let name = name.map(str::to_lowercase).unwrap_or_default();
+        let lower = folded(self.0.expose_secret());
+        let [email, name] = [email, name].map(|text| folded(text.unwrap_or_default()));
         let local_part = email.split(['+', '@']).next().unwrap_or_default();
         let joined: String = name.split_whitespace().collect();
         let contains_word = [email.as_str(), local_part, joined.as_str()]
@@ -61,6 +66,22 @@ impl Password {
         let contains_phone = phone.is_some_and(|phone| digits.contains(phone.national_digits()));
         if contains_word || contains_phone {
             return Err(InvalidField("must not contain your email, phone or name"));
+        }
+        Ok(())
+    }
+
+    /// Rejects a password that has fewer than 8 characters besides the name of the service, however often it contains
+    /// the name.
+    ///
+    /// # Errors
+    /// [`InvalidField`] if it does.
+    pub fn check_not_of_service(&self, name: &str) -> Result<(), InvalidField> {
+        let (password, name) = (folded(self.0.expose_secret()), folded(name.trim()));
+        let joined: String = name.split_whitespace().collect();
+        let rest = Zeroizing::new(password.replace(name.as_str(), ""));
+        let rest = Zeroizing::new(rest.replace(&joined, ""));
+        if rest.chars().count() < MIN_CHARACTERS {
+            return Err(InvalidField("must have at least 8 characters besides the name of the service"));
         }
         Ok(())
     }
@@ -91,7 +112,11 @@ impl Field for Password {
         if password.chars().any(char::is_control) {
             return Err(InvalidField("must not contain control characters"));
         }
-        if common_passwords::contains(&Zeroizing::new(password.to_lowercase())) {
+        let folded = folded(&password);
+        if folded.chars().collect::<HashSet<_>>().len() < MIN_DIFFERENT_CHARACTERS {
+            return Err(InvalidField("must have at least 5 different characters"));
+        }
+        if common_passwords::contains(&folded) {
             return Err(InvalidField("is too common: choose another password"));
         }
         Ok(Self(password.as_str().into()))
@@ -169,16 +194,16 @@ mod tests {
     fn the_length_is_limited() {
         assert!(parse("한국어비밀번호").is_err(), "seven characters");
         assert!(parse("한국어비밀번호야").is_ok(), "eight");
-        assert!(parse(&"x1".repeat(36)).is_ok(), "72 bytes");
-        assert!(parse(&format!("{}é", "x1".repeat(35))).is_ok(), "72 bytes, the last two one character");
-        assert!(parse(&"x1".repeat(37)).is_err());
+        assert!(parse(&"x1yz34".repeat(12)).is_ok(), "72 bytes");
+        assert!(parse(&format!("{}x1yzé", "x1yz34".repeat(11))).is_ok(), "72 bytes, the last two one character");
+        assert!(parse(&"x1yz34".repeat(13)).is_err());
         assert!(parse(&"가".repeat(25)).is_err(), "75 bytes");
         assert!(parse("passw\0rd-and-more").is_err());
     }
 
     #[test]
     fn all_72_bytes_count() {
-        let (long, other) = ("x1".repeat(36), format!("{}y", "x1".repeat(36).split_at(71).0));
+        let (long, other) = ("x1yz34".repeat(12), format!("{}y", "x1yz34".repeat(12).split_at(71).0));
         let hash = parse(&long).unwrap().hash(4).unwrap();
         assert!(attempt(&long).matches(Some(&hash), 4));
         assert!(!attempt(&other).matches(Some(&hash), 4), "differs in byte 72");
@@ -187,10 +212,48 @@ mod tests {
 
     #[test]
     fn common_passwords_are_rejected() {
-        for text in ["password1", "PassWord1", "1234567890", "qwertyuiop", "iloveyou1"] {
-            assert!(parse(text).is_err(), "{text}");
+        for text in
+            ["password1", "PassWord1", "1234567890", "qwertyuiop", "iloveyou1", "ｐａｓｓｗｏｒｄ１", "Ｐassword１"]
+        {
+            assert_eq!(parse(text).unwrap_err(), "is too common: choose another password", "{text}");
         }
         assert!(parse("correct horse battery").is_ok());
+    }
+
+    #[test]
+    fn fewer_than_five_different_characters_are_rejected() {
+        for text in ["          ", "zzzzzzzzzzzz", "xyxyxyxyxyxy", "xYyXxYyX w w", "x1y2x1y2x1", "ｘx１1ｙy２2ｘX１"]
+        {
+            let message = parse(text).map(|_| ()).unwrap_err();
+            assert_eq!(message, "must have at least 5 different characters", "{text}");
+        }
+        for text in ["x1y2z-x1y2z", "가나다라마가나다", "x y z 1 2 3"] {
+            assert!(parse(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_the_service_does_not_count() {
+        let check = |text: &str, name: &str| parse(text).unwrap().check_not_of_service(name);
+        for (text, name) in [
+            ("Example Shop", "Example Shop"),
+            ("exampleshop", "Example Shop"),
+            ("example shop 2026", "Example Shop"),
+            ("ably2026!", "Ably"),
+            ("2026ABLYably!", "Ably"),
+            ("ａｂｌｙ2026!", "Ably"),
+            ("우리가게2026!!", "우리가게"),
+        ] {
+            assert!(check(text, name).is_err(), "{text}");
+        }
+        for (text, name) in [
+            ("comfortably numb 42", "Ably"),
+            ("correct horse battery", "Ably"),
+            ("my ably password 2026", "Ably"),
+            ("x1y2z3w4", "Ably"),
+        ] {
+            assert!(check(text, name).is_ok(), "{text}");
+        }
     }
 
     #[test]
@@ -207,6 +270,7 @@ mod tests {
             "+82 10 1234 5678",
             "kimmin-a99",
             "x-min-a-x",
+            "ｘMINJI1990",
         ] {
             assert!(check(text).is_err(), "{text}");
         }

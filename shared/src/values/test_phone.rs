@@ -1,0 +1,133 @@
+//! Phone numbers for tests, which get no SMS.
+
+use time::{Date, Month};
+
+use super::code::AuthCode;
+use super::field::Field as _;
+use super::phone::Phone;
+use crate::secret::Masked;
+
+/// The number of test phones that may be configured.
+const MAX_PHONES: usize = 5;
+/// The longest time for which a test phone works, in seconds: 90 days.
+const MAX_SECONDS: i64 = 90 * 24 * 60 * 60;
+
+/// A phone number that gets no SMS, for the reviewers of app stores and for automated tests. Its code never changes.
+#[derive(Clone, Debug)]
+pub struct TestPhone {
+    /// In E.164.
+    phone: Masked<String>,
+    /// The code, for every purpose.
+    pub code: AuthCode,
+    /// The end of the last day, in Unix time.
+    expires_at: i64,
+}
+
+impl TestPhone {
+    /// Parses `+12025550123:58203914:2027-01-31`: a phone number in E.164, a code of eight digits, and the last day
+    /// (UTC). Parses several of them, separated by commas; none in empty text.
+    ///
+    /// Returns `None` if the text is anything else, or if a code is easily guessed: equal digits, or digits in a row.
+    #[must_use]
+    pub fn parse_list(text: &str) -> Option<Vec<Self>> {
+        if text.is_empty() {
+            return Some(Vec::new());
+        }
+        let phones: Vec<_> = text.split(',').map(Self::parse).collect::<Option<_>>()?;
+        (phones.len() <= MAX_PHONES).then_some(phones)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let [phone, code, day] = text.split(':').collect::<Vec<_>>().try_into().ok()?;
+        let digits = phone.strip_prefix('+')?;
+        let is_number = (8..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let is_code = code.len() == 8 && !is_in_a_row(code.as_bytes());
+        let code = AuthCode::parse(code).ok().filter(|_| is_number && is_code)?;
+        Some(Self { phone: Masked(phone.to_owned()), code, expires_at: end_of(day)? })
+    }
+
+    /// Whether `phone` is this test phone at `now`: until its last day, and during the 90 days before.
+    #[must_use]
+    pub fn is(&self, phone: &Phone, now: i64) -> bool {
+        self.phone.0 == phone.e164() && (self.expires_at - MAX_SECONDS..self.expires_at).contains(&now)
+    }
+}
+
+/// Returns the end of a day, as `2027-01-31`, in Unix time.
+fn end_of(day: &str) -> Option<i64> {
+    let [year, month, day] = day.split('-').collect::<Vec<_>>().try_into().ok()?;
+    let month = Month::try_from(month.parse::<u8>().ok()?).ok()?;
+    let date = Date::from_calendar_date(year.parse().ok()?, month, day.parse().ok()?).ok()?;
+    Some(date.next_day()?.midnight().assume_utc().unix_timestamp())
+}
+
+/// Whether each digit differs from the one before by the same number.
+fn is_in_a_row(digits: &[u8]) -> bool {
+    let mut differences = digits.windows(2).map(|pair| match pair {
+        [one, next] => i16::from(*next) - i16::from(*one),
+        _ => 0,
+    });
+    let first = differences.next();
+    differences.all(|difference| Some(difference) == first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::values::phone::Region;
+
+    const TEXT: &str = "+12025550123:58203914:2027-01-31";
+    /// The end of 31 January 2027.
+    const END: i64 = 1_801_440_000;
+
+    #[test]
+    fn a_test_phone_works_for_90_days_until_its_last_day() {
+        let [test_phone] = <[_; 1]>::try_from(TestPhone::parse_list(TEXT).unwrap()).unwrap();
+        let phone = Phone::parse("+1 202 555 0123", Region::KR).unwrap();
+        let other = Phone::parse("+1 202 555 0124", Region::KR).unwrap();
+        for (now, works) in
+            [(END - MAX_SECONDS - 1, false), (END - MAX_SECONDS, true), (END - 1, true), (END, false), (END + 1, false)]
+        {
+            assert_eq!(test_phone.is(&phone, now), works, "{now}");
+            assert!(!test_phone.is(&other, now));
+        }
+        assert_eq!(test_phone.code.expose_secret(), "58203914");
+    }
+
+    #[test]
+    fn at_most_five_are_accepted() {
+        assert!(TestPhone::parse_list("").unwrap().is_empty());
+        assert_eq!(TestPhone::parse_list(&[TEXT; 5].join(",")).unwrap().len(), 5);
+        assert!(TestPhone::parse_list(&[TEXT; 6].join(",")).is_none());
+    }
+
+    #[test]
+    fn anything_else_is_rejected() {
+        for text in [
+            ",",
+            "+12025550123",
+            "+12025550123:58203914",
+            "+12025550123:58203914:2027-01-31:",
+            "12025550123:58203914:2027-01-31",
+            "+1 202 555 0123:58203914:2027-01-31",
+            "+1202555:58203914:2027-01-31",
+            "+12025550123:582039:2027-01-31",
+            "+12025550123:5820391a:2027-01-31",
+            "+12025550123:11111111:2027-01-31",
+            "+12025550123:12345678:2027-01-31",
+            "+12025550123:87654321:2027-01-31",
+            "+12025550123:58203914:2027-02-29",
+            "+12025550123:58203914:2027-13-01",
+            "+12025550123:58203914:31.01.2027",
+            "+12025550123:58203914:",
+        ] {
+            assert!(TestPhone::parse_list(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_nothing() {
+        let shown = format!("{:?}", TestPhone::parse_list(TEXT).unwrap());
+        assert!(!shown.contains("5550123") && !shown.contains("58203914"), "{shown}");
+    }
+}

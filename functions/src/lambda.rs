@@ -184,6 +184,7 @@ fn read(event: Event) -> Result<Request, ApiError> {
         authorization: header("authorization").map(Into::into),
         user_agent: header("user-agent"),
         accept_language: header("accept-language"),
+        host: header("host"),
         origin: header("origin"),
         sec_fetch_site: header("sec-fetch-site"),
         domain: context.domain_name,

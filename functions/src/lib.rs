@@ -37,6 +37,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     users::phone_duplicate_check::ENDPOINT,
     users::signup::ENDPOINT,
     users::login::ENDPOINT,
+    users::login_code::ENDPOINT,
     users::profile::ENDPOINT,
     users::password::ENDPOINT,
     sessions::refresh::ENDPOINT,

@@ -50,6 +50,7 @@ async fn each_event_is_understood() {
             ("phone-duplicate-check", 200, ""),
             ("signup", 401, "USER__PHONE_NOT_VERIFIED"),
             ("login", 401, "USER__NOT_MATCHED"),
+            ("login-code", 404, "SMS__SESSION_NOT_FOUND"),
             ("profile", 401, "TOKEN__INVALID"),
             ("password", 401, "USER__PHONE_NOT_VERIFIED"),
             ("token-refresh", 401, "TOKEN__INVALID"),

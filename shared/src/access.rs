@@ -79,7 +79,7 @@ pub const EMAIL: &str = "EMAIL#";
 /// The beginning of the key of a phone number, whose item names its user, or counts its SMS.
 pub const PHONE: &str = "PHONE#";
 /// The attributes of a user that [`Users::account`](crate::store::Users::account) reads.
-pub const ACCOUNT: &[&str] = &["pk", "email", "name", "is_disabled", "password_reset_at"];
+pub const ACCOUNT: &[&str] = &["pk", "token_version", "email", "name", "is_disabled", "password_reset_at"];
 /// The beginning of the key of an SMS session.
 pub const SMS_SESSION: &str = "SESSION#";
 
@@ -87,6 +87,8 @@ pub const SMS_SESSION: &str = "SESSION#";
 pub const SMS_LIMITS: &str = "SMS#";
 /// The beginning of the keys of the limits of SMS that clients at one address request.
 pub const SMS_LIMITS_OF_IPS: &str = "SMS#IP#";
+/// The key of the total of the SMS of a day.
+pub const SMS_OF_DAY: &str = "SMS#DAY";
 /// The beginning of the keys of the limits of passwords.
 pub const PASSWORD_LIMITS: &str = "PASSWORD#";
 /// The beginning of the keys of the limits of duplicate checks.

@@ -8,7 +8,7 @@ use crate::error::BoxError;
 use crate::sms::Sms;
 use crate::store::Store;
 use crate::tokens::Keyring;
-use crate::values::{AuthCode, CodeLength, Password, PasswordAttempt, PasswordHash};
+use crate::values::{AuthCode, CodeLength, Password, PasswordAttempt, PasswordHash, Phone, TestPhone};
 
 /// A running function's configuration and connections, created once, in init.
 pub struct App {
@@ -41,6 +41,12 @@ impl App {
             new_code: AuthCode::random,
             hasher: Hasher::BCRYPT,
         }
+    }
+
+    /// Returns the test phone with this number, if there is one at `now`.
+    #[must_use]
+    pub fn test_phone(&self, phone: &Phone, now: i64) -> Option<&TestPhone> {
+        self.config.test_phones.iter().find(|test_phone| test_phone.is(phone, now))
     }
 
     /// Adds the keys.

@@ -5,6 +5,7 @@ pub mod endpoint;
 pub mod error_code;
 pub mod fields;
 pub mod limits;
+pub mod notice;
 pub mod problem;
 pub mod request;
 pub mod response;

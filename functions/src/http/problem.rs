@@ -22,8 +22,8 @@ pub enum ApiError {
     /// Fields are missing or invalid. Contains all of them.
     #[error("fields are missing or invalid")]
     InvalidFields(FieldErrors),
-    /// The SMS session does not exist, or has expired.
-    #[error("the SMS session does not exist: request a new code")]
+    /// The SMS session does not exist, has expired, or is for another purpose.
+    #[error("no SMS session of this purpose exists: request a new code")]
     SmsSessionNotFound,
     /// The code has expired.
     #[error("the code has expired: request a new one")]
@@ -62,13 +62,13 @@ pub enum ApiError {
     #[error("the user or the password does not match")]
     UserNotMatched,
     /// The password attempts of the account or of the device are exhausted.
-    #[error("too many wrong passwords: retry after the time in Retry-After, or reset the password")]
+    #[error("too many wrong passwords: retry after the time in Retry-After, log in by code, or reset the password")]
     TooManyPasswords {
         /// The seconds until the next attempt is allowed.
         retry_after: i64,
     },
     /// Too many wrong passwords in a row: only a verified code opens the account again.
-    #[error("too many wrong passwords: reset the password")]
+    #[error("too many wrong passwords: log in by code, or reset the password")]
     VerificationRequired,
     /// The requests of the client's address are exhausted.
     #[error("too many requests from this address: retry after the time in Retry-After")]

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use deserr::{Deserr, Value, ValuePointerRef};
 use secrecy::SecretString;
+use shared::config::Config;
 use shared::values::{FieldError, FieldErrors, Region, SourceIp, phone};
 
 use super::fields::{FieldValue, Fields};
@@ -27,6 +28,8 @@ pub struct Request {
     pub user_agent: Option<String>,
     /// The value of `Accept-Language`.
     pub accept_language: Option<String>,
+    /// The value of `Host`.
+    pub host: Option<String>,
     /// The value of `Origin`.
     pub origin: Option<String>,
     /// The value of `Sec-Fetch-Site`.
@@ -42,7 +45,7 @@ pub struct Request {
 /// A rule about several fields of a request, which it reads as [`shared::values::Lenient`].
 pub trait Rule: Deserr<FieldErrors> {
     /// Returns the error of the fields that break the rule.
-    fn check(&self) -> Option<FieldError>;
+    fn check(&self, config: &Config) -> Option<FieldError>;
 }
 
 impl Request {
@@ -61,9 +64,9 @@ impl Request {
     ///
     /// # Errors
     /// As [`Request::read`].
-    pub fn read_checked<T: Deserr<FieldErrors>, R: Rule>(&self, region: Region) -> Result<T, ApiError> {
-        let rule: R = self.read(region)?;
-        match (read_fields(self.fields()?, region), rule.check()) {
+    pub fn read_checked<T: Deserr<FieldErrors>, R: Rule>(&self, config: &Config) -> Result<T, ApiError> {
+        let rule: R = self.read(config.default_region)?;
+        match (read_fields(self.fields()?, config.default_region), rule.check(config)) {
             (Ok(request), None) => Ok(request),
             (Ok(_), Some(broken)) => Err(ApiError::InvalidFields(FieldErrors(vec![broken]))),
             (Err(mut errors), broken) => {
@@ -85,6 +88,15 @@ impl Request {
     pub fn is_cross_site(&self, allowed: &[String]) -> bool {
         let is_allowed = self.origin.as_ref().is_some_and(|origin| allowed.contains(origin));
         self.sec_fetch_site.as_deref() == Some("cross-site") && !is_allowed
+    }
+
+    /// Whether the client used this computer's own name or address, with any port.
+    #[must_use]
+    pub fn is_for_localhost(&self) -> bool {
+        let host = self.host.as_deref().unwrap_or_default();
+        let without_port = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+        let name = without_port.map_or(host, |(name, _)| name);
+        name.eq_ignore_ascii_case("localhost") || matches!(name, "127.0.0.1" | "[::1]")
     }
 
     fn fields(&self) -> Result<Fields, ApiError> {

@@ -7,17 +7,19 @@ use deserr::Deserr;
 use serde::Serialize;
 use shared::access::{ACCOUNT, Access, Action, KeyAccess, PHONE, SMS_LIMITS, SMS_SESSION, Table, USER};
 use shared::app::App;
-use shared::config::LimitSettings;
-use shared::limits::{self, Bucket};
+use shared::config::{Config, LimitSettings};
+use shared::limits::Bucket;
 use shared::sms::SmsError;
-use shared::sms_text;
-use shared::store::{DayOutcome, Limit, SmsSession, Subject};
+use shared::sms_text::{self, LastLine};
+use shared::store::{Limit, SmsSession, Subject};
 use shared::tokens::Device;
 use shared::values::{
-    CodeLength, DeviceToken, FieldError, FieldErrors, InvalidField, Lenient, Phone, Purpose, SmsSessionId,
+    AppHash, AuthCode, CodeLength, DeviceToken, FieldError, FieldErrors, InvalidField, Language, Lenient, Phone,
+    Purpose, SmsSessionId,
 };
+use zeroize::Zeroizing;
 
-use crate::http::limits::{RequestLimits, known_device};
+use crate::http::limits::{RequestLimits, count_sms_of_day, known_device, refund_sms_of_day};
 use crate::http::{ApiError, Authentication, Endpoint, ErrorCode, Request, Response, Rule};
 
 /// The endpoint. Prefer `POST`, which keeps the phone number out of URLs.
@@ -60,6 +62,10 @@ pub struct SendRequest {
     /// The device token of a login, sign-up or reset. Ignored in a query.
     #[deserr(default)]
     device_token: DeviceToken,
+    /// The hash of the Android app that reads the code, for the end of the SMS. Ignored unless it is in
+    /// `SMS_APP_HASHES`.
+    #[deserr(default)]
+    app_hash: Option<AppHash>,
 }
 
 /// Requires a purpose, with `REQUIRE_PURPOSE`.
@@ -71,8 +77,9 @@ struct RequiredPurpose {
 }
 
 impl Rule for RequiredPurpose {
-    fn check(&self) -> Option<FieldError> {
-        matches!(self.purpose, Lenient::Missing).then(|| FieldError::new("purpose", InvalidField("is required")))
+    fn check(&self, config: &Config) -> Option<FieldError> {
+        let is_missing = config.require_purpose && matches!(self.purpose, Lenient::Missing);
+        is_missing.then(|| FieldError::new("purpose", InvalidField("is required")))
     }
 }
 
@@ -86,7 +93,7 @@ pub struct SendResponse<'a> {
     /// The seconds after which the next code can be requested at the earliest; another limit may reject it for longer.
     resend_after: i64,
     /// The number of digits of the code.
-    code_length: u32,
+    code_length: usize,
 }
 
 /// Opens an SMS session and sends its code.
@@ -95,21 +102,22 @@ pub struct SendResponse<'a> {
 /// a rejected client never touches what all share. If the code was not sent, the counts are refunded. If that is
 /// unknown, because the SMS provider did not respond, they are not, and the client gets the SMS session.
 ///
+/// A test phone gets no SMS and has a code of its own. Its sends count on all limits but the total, and its country
+/// does not matter.
+///
 /// # Errors
 /// 422; 403 if the country gets no SMS; 429 if a limit is exhausted; 503 if SMS are paused; 504 if the SMS provider
 /// refuses the SMS; or any [`shared::store::StoreError`].
 pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
-    let (issuer, region) = (request.issuer(app.config.token_issuer.as_deref())?, app.config.default_region);
-    let SendRequest { phone, purpose: named, device_token } = if app.config.require_purpose {
-        request.read_checked::<_, RequiredPurpose>(region)?
-    } else {
-        request.read(region)?
-    };
-    if !phone.is_in(&app.config.sms_countries) {
+    let issuer = request.issuer(app.config.token_issuer.as_deref())?;
+    let SendRequest { phone, purpose: named, device_token, app_hash } =
+        request.read_checked::<_, RequiredPurpose>(&app.config)?;
+    let now = app.clock.now();
+    let test_phone = app.test_phone(&phone, now);
+    if test_phone.is_none() && !phone.is_in(&app.config.sms_countries) {
         return Err(ApiError::CountryNotAllowed);
     }
 
-    let now = app.clock.now();
     // A token in a query would be in URLs and logs.
     let device = match request.body {
         Some(_) => app.keyring.verify_device(&device_token, &issuer, now).await,
@@ -123,7 +131,8 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
         None => Purpose::Signup,
     };
     let (code_length, max_attempts) = strength(purpose, named.is_some(), &app.config.limits);
-    let (session_id, code) = (SmsSessionId::random(), (app.new_code)(code_length));
+    let code = test_phone.map_or_else(|| (app.new_code)(code_length), |test_phone| test_phone.code.clone());
+    let session_id = SmsSessionId::random();
     let session = SmsSession {
         key: session_id.key(),
         code_mac: session_id.code_mac(&phone, purpose, &code),
@@ -136,10 +145,16 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
         phone,
     };
 
-    let limits = Counted::count(app, &session, device, named.is_some()).await?;
-    let text = sms_text::text(&session.phone, purpose, &code, &app.config.service_name, app.config.code_seconds);
+    let limits = Counted::count(app, &session, device, named.is_some(), test_phone.is_some()).await?;
     let sent = match app.store.open_sms_session(&session).await {
-        Ok(()) => app.sms.send(&session.phone, &text).await.map_err(ApiError::SmsNotSent),
+        Ok(()) if test_phone.is_some() => {
+            tracing::info!(phone = ?session.phone, "a test phone requested its code");
+            Ok(())
+        }
+        Ok(()) => {
+            let text = text(app, &request, app_hash.as_ref(), &session, &code);
+            app.sms.send(&session.phone, &text).await.map_err(ApiError::SmsNotSent)
+        }
         Err(error) => Err(error.into()),
     };
     match sent {
@@ -157,8 +172,34 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
         session_id: session_id.expose_secret(),
         expires_in: app.config.code_seconds,
         resend_after: app.config.limits.seconds_between_sends,
-        code_length: code_length.digits(),
+        code_length: code.digits(),
     })
+}
+
+/// Returns the text of the SMS, in the language that the client prefers or otherwise that of the phone's country.
+fn text(
+    app: &App,
+    request: &Request,
+    app_hash: Option<&AppHash>,
+    session: &SmsSession,
+    code: &AuthCode,
+) -> Zeroizing<String> {
+    let language = Language::from_header(request.accept_language.as_deref());
+    let language = language.unwrap_or_else(|| Language::for_phone(&session.phone));
+    let is_allowed = |hash: &&AppHash| {
+        let is_allowed = app.config.sms_app_hashes.contains(hash);
+        if !is_allowed {
+            tracing::warn!(hash = hash.as_str(), "the hash of an app is not in SMS_APP_HASHES");
+        }
+        is_allowed
+    };
+    let last_line = match (app_hash.filter(is_allowed), &app.config.sms_domain) {
+        (Some(hash), _) => LastLine::AppHash(hash),
+        (None, Some(domain)) => LastLine::Domain(domain),
+        (None, None) => LastLine::None,
+    };
+    let (service_name, code_seconds) = (&app.config.service_name, app.config.code_seconds);
+    sms_text::code(language, session.purpose, code, service_name, code_seconds, last_line)
 }
 
 /// The limits that counted a send.
@@ -167,15 +208,24 @@ struct Counted {
     of_address: RequestLimits,
     /// The limits of the phone number, or of the device and its account.
     own: RequestLimits,
+    /// Whether the total of the day counted it.
+    of_day: bool,
 }
 
 impl Counted {
     /// Counts a send.
-    async fn count(app: &App, session: &SmsSession, device: Option<Device>, is_named: bool) -> Result<Self, ApiError> {
+    async fn count(
+        app: &App,
+        session: &SmsSession,
+        device: Option<Device>,
+        is_named: bool,
+        is_test: bool,
+    ) -> Result<Self, ApiError> {
         let (settings, now) = (&app.config.limits, session.sent_at);
         let exhausted = |retry_after| ApiError::TooManySends { retry_after };
         let interval = Bucket::new(1, settings.seconds_between_sends);
-        let mut counted = Self { of_address: RequestLimits::default(), own: RequestLimits::default() };
+        let mut counted =
+            Self { of_address: RequestLimits::default(), own: RequestLimits::default(), of_day: !is_test };
         let max = match device {
             Some(device) => {
                 let of_device = Limit::new(Subject::sms_from_device(device.id), settings.sms_per_device);
@@ -201,26 +251,22 @@ impl Counted {
         };
         counted.of_address.count(app, now).await?;
         counted.own.count_on_all(app, now).await?;
-        let rejected = match app.store.count_sms_of_day(max, now).await {
-            Ok(DayOutcome::Counted { count }) => {
-                log_total(count, settings.sms_per_day);
-                return Ok(counted);
-            }
-            Ok(DayOutcome::Exhausted) => exhausted(limits::seconds_until_tomorrow(now)),
-            Ok(DayOutcome::Paused) => ApiError::SmsPaused,
-            Err(error) => error.into(),
-        };
-        counted.of_address.refund(app, now).await;
-        counted.own.refund(app, now).await;
-        Err(rejected)
+        if counted.of_day
+            && let Err(rejected) = count_sms_of_day(app, max, now).await
+        {
+            counted.of_address.refund(app, now).await;
+            counted.own.refund(app, now).await;
+            return Err(rejected);
+        }
+        Ok(counted)
     }
 
     /// Cancels a send whose SMS was not sent: refunds it and deletes its session. A count whose refund fails stays.
     async fn cancel(&self, app: &App, session: &SmsSession) {
         let now = session.sent_at;
         self.own.refund(app, now).await;
-        if let Err(error) = app.store.refund_sms_of_day(now).await {
-            tracing::warn!(cause = %error, "an SMS was not refunded to the total of the day");
+        if self.of_day {
+            refund_sms_of_day(app, now).await;
         }
         if let Err(error) = app.store.cancel_sms_session(&session.key).await {
             tracing::error!(cause = %error, "an SMS session whose SMS was not sent could not be cancelled");
@@ -228,30 +274,21 @@ impl Counted {
     }
 }
 
-/// The part of the total, in percent, from which each SMS logs the part. Alarms depend on the lines.
-pub const LOGGED_PERCENT: u64 = 50;
-
-/// Logs which part of their maximum the SMS of the day are, if alarms watch it. Each SMS logs it, because a count
-/// whose response was lost is a line that no other SMS repeats.
-fn log_total(count: u32, max: u32) {
-    let percent = u64::from(count) * 100 / u64::from(max);
-    if percent >= LOGGED_PERCENT {
-        tracing::warn!(sms_of_day_percent = percent, "many of the SMS of the day are sent");
-    }
-}
-
 /// Returns the length of the code and the number of attempts of an SMS session.
 ///
-/// A guessed code of a reset takes the account over. Its code is longer if the client named the purpose. Otherwise
-/// there are fewer attempts, because older clients expect six digits.
+/// A guessed code of a login or a reset takes the account over: these codes are longer. A client that does not name
+/// the purpose expects six digits, so that its reset has fewer attempts instead.
 #[must_use]
 pub fn strength(purpose: Purpose, is_named: bool, settings: &LimitSettings) -> (CodeLength, u32) {
     match (purpose, is_named) {
         (Purpose::PasswordReset, true) => (CodeLength::Eight, settings.attempts_per_sms_session),
         (Purpose::PasswordReset, false) => (CodeLength::Six, settings.attempts_per_unnamed_reset),
+        (Purpose::Login, _) => (CodeLength::Eight, settings.attempts_per_sms_session),
         (Purpose::Signup, _) => (CodeLength::Six, settings.attempts_per_sms_session),
     }
 }
 
+#[cfg(test)]
+mod sms_tests;
 #[cfg(test)]
 mod tests;

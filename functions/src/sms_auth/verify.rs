@@ -7,8 +7,8 @@ use deserr::Deserr;
 use serde::Serialize;
 use shared::access::{Access, Action, SMS_LIMITS_OF_IPS, SMS_SESSION, Table};
 use shared::app::App;
-use shared::store::{AttemptOutcome, Limit, Subject, VerificationOutcome};
-use shared::values::{AuthCode, FieldErrors, Phone, SmsSessionId};
+use shared::store::{AttemptOutcome, Limit, SentCode, Subject, VerificationOutcome};
+use shared::values::{AuthCode, FieldErrors, Phone, Purpose, SmsSessionId};
 
 use crate::http::{ApiError, Authentication, Endpoint, ErrorCode, Request, Response, limits};
 
@@ -58,35 +58,60 @@ pub struct VerifyResponse {
 /// Compares the code and marks the SMS session verified.
 ///
 /// # Errors
-/// 422; 404 if the SMS session does not exist; 401 if the code has expired or is wrong, or if the phone
+/// 422; 404 if the SMS session does not exist, or is for a login; 401 if the code has expired or is wrong, or if the phone
 /// number is not the session's; 429 if the session's attempts are exhausted; or any
 /// [`shared::store::StoreError`].
 pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let VerifyRequest { session_id, phone, auth_code } = request.read(app.config.default_region)?;
 
-    let (key, now) = (session_id.key(), app.clock.now());
-    let (purpose, code_mac) = match app.store.record_attempt(&key, app.config.code_seconds, now).await? {
-        AttemptOutcome::Recorded { purpose, code_mac } => (purpose, code_mac),
+    let now = app.clock.now();
+    let sent = compare_code(app, &session_id, &phone, &auth_code, Purpose::is_verified_first, now).await?;
+    match app.store.mark_verified(&session_id.key(), now + app.config.verified_seconds, now).await? {
+        VerificationOutcome::Verified => refund_send(app, &sent, now).await,
+        // Repeated by a client that did not receive the response.
+        VerificationOutcome::AlreadyVerified => {}
+        VerificationOutcome::NotFound => return Err(ApiError::SmsSessionNotFound),
+    }
+    Response::ok(&VerifyResponse { is_verified: true })
+}
+
+/// Counts an attempt on the SMS session, then compares its code.
+///
+/// # Errors
+/// 404 if the SMS session does not exist, or `is_purpose` returns false for its purpose; 401 if the code has expired
+/// or is wrong, or if the phone number is not the session's; 429 if the session's attempts are exhausted; or any
+/// [`shared::store::StoreError`].
+pub async fn compare_code(
+    app: &App,
+    session_id: &SmsSessionId,
+    phone: &Phone,
+    code: &AuthCode,
+    is_purpose: impl Fn(Purpose) -> bool,
+    now: i64,
+) -> Result<SentCode, ApiError> {
+    let sent = match app.store.record_attempt(&session_id.key(), app.config.code_seconds, now).await? {
+        AttemptOutcome::Recorded(sent) => sent,
         AttemptOutcome::NotFound => return Err(ApiError::SmsSessionNotFound),
         AttemptOutcome::CodeExpired => return Err(ApiError::CodeExpired),
         AttemptOutcome::RateLimited { retry_after } => return Err(ApiError::TooManyAttempts { retry_after }),
     };
-    if !session_id.code_matches(&phone, purpose, &auth_code, &code_mac) {
+    if !is_purpose(sent.purpose) {
+        return Err(ApiError::SmsSessionNotFound);
+    }
+    if !session_id.code_matches(phone, sent.purpose, code, &sent.code_mac) {
         return Err(ApiError::CodeNotMatched);
     }
-    match app.store.mark_verified(&key, now + app.config.verified_seconds, now).await? {
-        // Clients that verify their codes do not exhaust the limit of an address that they share. A send that the
-        // limit may have forgotten is not refunded: that would allow one send more.
-        VerificationOutcome::Verified { ip: Some(ip), sent_at }
-            if sent_at + app.config.limits.sms_per_ip.every > now =>
-        {
-            limits::refund(app, &Limit::new(Subject::sms_from_ip(ip), app.config.limits.sms_per_ip), now).await;
-        }
-        // The first is repeated by a client that did not receive the response.
-        VerificationOutcome::AlreadyVerified | VerificationOutcome::Verified { .. } => {}
-        VerificationOutcome::NotFound => return Err(ApiError::SmsSessionNotFound),
+    Ok(sent)
+}
+
+/// Refunds a send whose code was verified to the limit of the address: clients that verify their codes do not exhaust
+/// the limit of an address that they share.
+pub async fn refund_send(app: &App, sent: &SentCode, now: i64) {
+    let of_address = app.config.limits.sms_per_ip;
+    // A send that the limit may have forgotten is not refunded: that would allow one send more.
+    if let Some(ip) = sent.ip.filter(|_| sent.sent_at + of_address.every > now) {
+        limits::refund(app, &Limit::new(Subject::sms_from_ip(ip), of_address), now).await;
     }
-    Response::ok(&VerifyResponse { is_verified: true })
 }
 
 #[cfg(test)]

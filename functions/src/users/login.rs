@@ -9,6 +9,7 @@ use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use shared::access::{Access, Action, EMAIL, KeyAccess, PASSWORD_LIMITS, PHONE, Table, USER};
 use shared::app::App;
+use shared::config::Config;
 use shared::store::{Credentials, Limit, LoginIdentifier, Session, Subject};
 use shared::tokens::Device;
 use shared::values::{
@@ -92,7 +93,7 @@ struct OneIdentifier {
 }
 
 impl Rule for OneIdentifier {
-    fn check(&self) -> Option<FieldError> {
+    fn check(&self, _: &Config) -> Option<FieldError> {
         match (&self.email, &self.phone) {
             (Lenient::Missing, Lenient::Missing) => {
                 Some(FieldError::new("email", InvalidField("either email or phone is required")))
@@ -113,7 +114,7 @@ impl Rule for OneIdentifier {
 pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let issuer = request.issuer(app.config.token_issuer.as_deref())?;
     let LoginRequest { email, phone, password, device_token } =
-        request.read_checked::<_, OneIdentifier>(app.config.default_region)?;
+        request.read_checked::<_, OneIdentifier>(&app.config)?;
     let identifier = email.map(LoginIdentifier::Email).or(phone.map(LoginIdentifier::Phone));
     let identifier = identifier.ok_or_else(|| ApiError::Internal("the request has no identifier".into()))?;
 

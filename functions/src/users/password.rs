@@ -5,10 +5,14 @@
 use deserr::Deserr;
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
-use shared::access::{ACCOUNT, Access, Action, KeyAccess, PASSWORD_LIMITS, PHONE, SMS_SESSION, Table, USER};
+use shared::access::{
+    ACCOUNT, Access, Action, KeyAccess, PASSWORD_LIMITS, PHONE, SMS_OF_DAY, SMS_SESSION, Table, USER,
+};
 use shared::app::App;
-use shared::values::{FieldError, FieldErrors, Password, Purpose, SmsSessionId};
+use shared::sms_text;
+use shared::values::{FieldError, FieldErrors, Language, Password, Purpose, SmsSessionId};
 
+use crate::http::notice::send_notice;
 use crate::http::{ApiError, Authentication, Endpoint, ErrorCode, Request, Response};
 
 /// The endpoint.
@@ -29,6 +33,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
             Table::Users.with(&[Action::GetItem]).items(&[PHONE]),
             Table::Users.with(&[Action::GetItem]).items(&[USER]).attributes(ACCOUNT),
             Table::Limits.with(&[Action::DeleteItem]).items(&[PASSWORD_LIMITS]),
+            Table::Limits.with(&[Action::UpdateItem]).items(&[SMS_OF_DAY]),
             Table::Users.with(&[Action::UpdateItem]).items(&[USER]).attributes(&[
                 "pk",
                 "password_hash",
@@ -39,6 +44,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
             ]),
         ],
         keys: KeyAccess::Sign,
+        sms: true,
         hashing: true,
         ..Access::NONE
     },
@@ -65,7 +71,7 @@ pub struct PasswordResponse<'a> {
 }
 
 /// Replaces the password, revokes all of the user's sessions and the device tokens of before, and clears the count
-/// of wrong passwords.
+/// of wrong passwords. Then sends an SMS about the reset to the phone number, as far as possible.
 ///
 /// # Errors
 /// 422; 401 if the SMS session is not verified for this purpose; 404 if the phone number has no account;
@@ -83,6 +89,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     }
     password
         .check_not_personal(Some(&account.email.0), Some(&phone), Some(&account.name.0))
+        .and_then(|()| password.check_not_of_service(&app.config.service_name))
         .map_err(|invalid| ApiError::InvalidFields(FieldErrors(vec![FieldError::new("password", invalid)])))?;
 
     let hash = (app.hasher.hash)(&password, app.config.bcrypt_cost)?;
@@ -93,13 +100,20 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
         let account = app.store.account(&phone).await?.ok_or(ApiError::UserNotFound)?;
         return Err(if account.is_disabled { ApiError::UserDisabled } else { ApiError::PhoneNotVerified });
     }
+    if app.config.sms_after_reset {
+        // In the language of the phone's country: the owner of the phone may not have sent this request.
+        let text = sms_text::password_was_reset(Language::for_phone(&phone), &app.config.service_name);
+        send_notice(app, &phone, &text, now).await;
+    }
     Response::ok(&PasswordResponse { is_password_reset: true, device_token: device_token.expose_secret() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test_app::{PASSWORD, Response, TestApp, json_request};
+    use crate::test_app::{FailingSms, PASSWORD, Response, TestApp, json_request};
+    use shared::limits::Bucket;
+    use shared::sms::SmsError;
 
     async fn reset(app: &TestApp, session: &str, password: &str) -> Response {
         app.call(ENDPOINT, json_request(&format!(r#"{{"session_id":"{session}","password":"{password}"}}"#))).await
@@ -117,6 +131,77 @@ mod tests {
         app.login("minji@example.com", "a newer horse battery").await.assert_status(200);
         app.login("minji@example.com", PASSWORD).await.assert_error(401, "USER__NOT_MATCHED");
         reset(&app, &session, "an even newer horse").await.assert_error(401, "USER__PHONE_NOT_VERIFIED");
+    }
+
+    #[tokio::test]
+    async fn a_reset_sends_an_sms_in_the_language_of_the_country() {
+        let mut app = TestApp::new();
+        app.sign_up("minji@example.com", "01012345678").await;
+        app.reset("01012345678", "a newer horse battery").await;
+        let texts = app.texts("01012345678");
+        assert_eq!(texts[0], "[Ably] 비밀번호가 재설정되었습니다. 본인이 아니면 바로 다시 재설정하세요.");
+        // The request cannot choose a language that the owner of the phone may not read.
+        app.clock.advance(60);
+        let session = app.verified_sms_session("01012345678", Some("password_reset")).await;
+        let body = format!(r#"{{"session_id":"{session}","password":"an even newer horse"}}"#);
+        let request = Request { accept_language: Some("ja".to_owned()), ..json_request(&body) };
+        app.call(ENDPOINT, request).await.ok();
+        assert_eq!(app.texts("01012345678")[0], texts[0]);
+
+        app.inner.config.sms_after_reset = false;
+        app.reset("01012345678", "the newest horse battery").await;
+        assert!(app.texts("01012345678")[0].contains("인증번호"), "the latest SMS is that of the code");
+    }
+
+    #[tokio::test]
+    async fn the_sms_after_a_reset_counts_on_the_total_of_the_day_only() {
+        let mut app = TestApp::new();
+        app.inner.config.limits.sms_per_ip = Bucket::new(100, 600);
+        app.inner.config.limits.sms_per_day = 4;
+        app.inner.config.limits.sms_percent_for_strangers = 100;
+        // Two codes and one SMS after the reset.
+        app.sign_up("minji@example.com", "01012345678").await;
+        app.reset("01012345678", "a newer horse battery").await;
+        app.send("01087654321", Some("signup")).await;
+        let body = r#"{"phone":"01055554444","purpose":"signup"}"#;
+        app.call_by_name("sms-auth-send", json_request(body)).await.assert_error(429, "SMS__TOO_MANY_REQUESTS");
+        // It was not counted on the limits of the phone number, which allow the third code now.
+        app.inner.config.limits.sms_per_day = 100;
+        app.clock.advance(60);
+        app.send("01012345678", Some("login")).await;
+    }
+
+    #[tokio::test]
+    async fn a_reset_succeeds_if_its_sms_cannot_be_sent() {
+        let mut app = TestApp::new();
+        app.sign_up("minji@example.com", "01012345678").await;
+        for (password, failing) in [
+            ("a newer horse battery", Some(SmsError::Refused as fn(_) -> _)),
+            ("an even newer horse", Some(SmsError::Unknown)),
+            ("the newest horse battery", None),
+        ] {
+            app.clock.advance(60);
+            let session = app.verified_sms_session("01012345678", Some("password_reset")).await;
+            match failing {
+                Some(error) => {
+                    let outbox = std::mem::replace(&mut app.inner.sms, Box::new(FailingSms(error)));
+                    reset(&app, &session, password).await.ok();
+                    app.inner.sms = outbox;
+                }
+                None => {
+                    app.inner.config.limits.sms_per_day = 1;
+                    reset(&app, &session, password).await.ok();
+                }
+            }
+            app.login("minji@example.com", password).await.ok();
+            assert!(app.texts("01012345678")[0].contains("인증번호"), "the latest SMS is that of the code");
+        }
+        // The sign-up, three codes, and the SMS whose outcome is unknown were counted.
+        app.inner.config.limits.sms_per_day = 6;
+        app.inner.config.limits.sms_percent_for_strangers = 100;
+        app.send("01087654321", Some("signup")).await;
+        let body = r#"{"phone":"01055554444","purpose":"signup"}"#;
+        app.call_by_name("sms-auth-send", json_request(body)).await.assert_error(429, "SMS__TOO_MANY_REQUESTS");
     }
 
     #[tokio::test]
@@ -169,7 +254,9 @@ mod tests {
         app.sign_up("minji@example.com", "01012345678").await;
         app.clock.advance(60);
         let session = app.verified_sms_session("01012345678", None).await;
-        for password in ["short", "password1", "hello Kim Minji", "minji@example.com", "010-1234-5678"] {
+        for password in
+            ["short", "password1", "hello Kim Minji", "minji@example.com", "010-1234-5678", "ably 2026!", "xyzxyzxyz"]
+        {
             reset(&app, &session, password).await.assert_invalid(&["password"]);
         }
         app.call(ENDPOINT, json_request("{}")).await.assert_invalid(&["session_id", "password"]);

@@ -8,6 +8,7 @@ use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use shared::access::{Access, Action, EMAIL, KeyAccess, PHONE, SMS_SESSION, Table, USER};
 use shared::app::App;
+use shared::config::Config;
 use shared::store::{NewUser, Session, SignUpAttemptOutcome, SignUpOutcome};
 use shared::values::{
     Email, FieldError, FieldErrors, InvalidField, Lenient, Name, Nickname, Password, Phone, SmsSessionId, UserAgent,
@@ -67,7 +68,7 @@ pub struct SignupResponse<'a> {
     device_token: &'a str,
 }
 
-/// Rejects a password that contains the user's email, phone number or name.
+/// Rejects a password that contains the user's email, phone number or name, or little besides the service's name.
 #[derive(Debug, Deserr)]
 #[deserr(error = FieldErrors)]
 struct ImpersonalPassword {
@@ -82,9 +83,12 @@ struct ImpersonalPassword {
 }
 
 impl Rule for ImpersonalPassword {
-    fn check(&self) -> Option<FieldError> {
+    fn check(&self, config: &Config) -> Option<FieldError> {
+        let password = self.password.valid()?;
         let (email, name) = (self.email.valid().map(Email::as_str), self.name.valid().map(Name::as_str));
-        let checked = self.password.valid()?.check_not_personal(email, self.phone.valid(), name);
+        let checked = password
+            .check_not_personal(email, self.phone.valid(), name)
+            .and_then(|()| password.check_not_of_service(&config.service_name));
         checked.err().map(|invalid| FieldError::new("password", invalid))
     }
 }
@@ -97,7 +101,7 @@ impl Rule for ImpersonalPassword {
 pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let issuer = request.issuer(app.config.token_issuer.as_deref())?;
     let SignupRequest { email, nickname, phone, password, name, session_id } =
-        request.read_checked::<_, ImpersonalPassword>(app.config.default_region)?;
+        request.read_checked::<_, ImpersonalPassword>(&app.config)?;
 
     // Before the password is hashed, so that invalid requests cost no CPU. The transaction decides.
     let (key, now) = (session_id.key(), app.clock.now());
@@ -250,12 +254,25 @@ mod tests {
         ]);
         let body = r#"{"email":"minji@example.com","nickname":"","phone":"01012345678","password":"hello Kim Minji","name":"Kim Minji","session_id":"x"}"#;
         app.call(ENDPOINT, json_request(body)).await.assert_invalid(&["nickname", "password"]);
-        for password in ["password1", "minji@example.com", "010-1234-5678"] {
+        for password in ["password1", "minji@example.com", "010-1234-5678", "ably 2026!", "xyzxyzxyz"] {
             let body = format!(
                 r#"{{"email":"minji@example.com","nickname":"m","phone":"01012345678","password":"{password}","name":"K","session_id":"x"}}"#
             );
             app.call(ENDPOINT, json_request(&body)).await.assert_invalid(&["password"]);
         }
+    }
+
+    #[tokio::test]
+    async fn emails_that_only_look_equal_are_different_and_twins_are_not() {
+        let app = TestApp::new();
+        app.sign_up("minji@example.com", "01012345678").await;
+        let sign_up = async |email: &str, phone: &str| {
+            let session = app.verified_sms_session(phone, Some("signup")).await;
+            app.call(ENDPOINT, TestApp::signup_request(email, phone, &session)).await
+        };
+        sign_up("ｍｉｎｊｉ@example.com", "01087654321").await.assert_error(409, "USER__ALREADY_EXIST");
+        sign_up("mınji@example.com", "01055554444").await.assert_status(201);
+        sign_up("mіnji@example.com", "01033332222").await.assert_invalid(&["email"]);
     }
 
     #[tokio::test]

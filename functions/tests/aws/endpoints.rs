@@ -149,8 +149,20 @@ async fn each_endpoint_sends_the_documented_requests_within_its_access() {
     recorded.app.set_disabled(PHONE, true).await;
     call("password", reset(), 403, "3 GetItem").await;
     recorded.app.set_disabled(PHONE, false).await;
-    call("password", reset(), 200, "3 GetItem, 1 TransactWriteItems").await;
+    call("password", reset(), 200, "3 GetItem, 1 TransactWriteItems, 1 UpdateItem").await;
     call("password", reset(), 401, "1 GetItem").await;
+
+    recorded.app.clock.advance(60);
+    let (session_id, code) = recorded.send(Some("login"), "1 PutItem, 5 UpdateItem").await;
+    recorded.verify(&session_id, PHONE, &code, 404, "1 UpdateItem").await;
+    let log_in =
+        |code: &str| json_request(&json!({ "session_id": session_id, "phone": PHONE, "auth_code": code }).to_string());
+    call("login-code", log_in(&recorded.app.other_than(&code)), 401, "1 UpdateItem").await;
+    recorded.app.set_disabled(PHONE, true).await;
+    call("login-code", log_in(&code), 403, "2 GetItem, 1 UpdateItem").await;
+    recorded.app.set_disabled(PHONE, false).await;
+    call("login-code", log_in(&code), 200, "2 GetItem, 1 TransactWriteItems, 2 UpdateItem").await;
+    call("login-code", log_in(&code), 404, "1 UpdateItem").await;
 
     let mut recorded = recorded;
     recorded.app.inner.sms = Box::new(rejecting_sns());

@@ -7,15 +7,15 @@ use shared::aws::{DynamoDbStore, sdk_config};
 use shared::limits::Bucket;
 use shared::store::sessions::REUSE_INTERVAL_SECONDS;
 use shared::store::{
-    AttemptOutcome, CountOutcome, Limit, Limits as _, ProfileOutcome, RefreshOutcome, Sessions as _,
+    AttemptOutcome, CountOutcome, Limit, Limits as _, ProfileOutcome, RefreshOutcome, Session, Sessions as _,
     SignUpAttemptOutcome, SignUpOutcome, SmsSessions as _, StoreError, Subject, Users as _, VerificationOutcome,
 };
-use shared::values::Purpose::Signup;
+use shared::values::Purpose::{Login, Signup};
 use shared::values::UserAgent;
 
 use crate::guarantees::{
-    NOW, attempt, caller, exists, logged_in, next, parse, phone, refresh, sign_up, sms_session, token_version_of, user,
-    verified,
+    NOW, attempt, caller, exists, logged_in, next, parse, phone, refresh, session_lifetime, sign_up, sms_session,
+    token_version_of, user, verified,
 };
 use crate::http::url_of;
 use crate::proxy::{Fault, every_call, first_call, proxy};
@@ -215,6 +215,38 @@ async fn reuse_is_detected_again_after_a_failed_revocation() {
     assert_busy(throttled.start_session(&first, &UserAgent::default()).await);
     assert_eq!(refresh(&store, first, late).await, RefreshOutcome::ReuseDetected);
     assert_eq!(refresh(&store, next(first, NOW), late).await, RefreshOutcome::Revoked);
+}
+
+#[tokio::test]
+async fn login_by_code_whose_response_is_lost_starts_one_session() {
+    let tables = Tables::create();
+    let store = tables.store();
+    let first = logged_in(&store).await;
+    let session = Session::new(first.user_id, 0, session_lifetime(), NOW);
+    let sms_session = sms_session(phone(1), Login, NOW);
+    store.open_sms_session(&sms_session).await.unwrap();
+    let log_in = async |store: &DynamoDbStore| {
+        store.start_session_by_code(&session, &UserAgent::default(), &phone(1), &sms_session.key, NOW).await
+    };
+    // The SDK repeats the call, which DynamoDB recognizes.
+    assert!(log_in(&tables.store_at(&proxy(first_call(Fault::LoseResponse)))).await.unwrap());
+    assert!(!log_in(&store).await.unwrap());
+    assert_eq!(refresh(&store, session, NOW + 100).await, RefreshOutcome::Refreshed);
+}
+
+#[tokio::test]
+async fn login_by_code_that_always_conflicts_is_busy_and_changes_nothing() {
+    let tables = Tables::create();
+    let store = tables.store();
+    let session = Session::new(logged_in(&store).await.user_id, 0, session_lifetime(), NOW);
+    let sms_session = sms_session(phone(1), Login, NOW);
+    store.open_sms_session(&sms_session).await.unwrap();
+    let log_in = async |store: &DynamoDbStore| {
+        store.start_session_by_code(&session, &UserAgent::default(), &phone(1), &sms_session.key, NOW).await
+    };
+    assert_busy(log_in(&tables.store_at(&proxy(every_call(Fault::Conflict)))).await);
+    assert_eq!(refresh(&store, session, NOW + 100).await, RefreshOutcome::Revoked);
+    assert!(log_in(&store).await.unwrap(), "the SMS session is still usable");
 }
 
 #[tokio::test]

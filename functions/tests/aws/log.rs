@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use functions::{ENDPOINTS, lambda, sms_auth};
 use serde_json::Value as Json;
+use shared::values::TestPhone;
 use tracing::subscriber::DefaultGuard;
 
 use crate::guarantees::NOW;
@@ -79,6 +80,21 @@ async fn a_pause_is_not_logged_as_an_error() {
         lines.iter().filter(|line| line["error_code"] == "SMS__PAUSED").map(|line| &line["level"]).collect();
     assert_eq!(levels, ["INFO"], "{lines:?}");
     assert!(lines.iter().all(|line| line["level"] != "ERROR"));
+}
+
+#[tokio::test]
+async fn a_test_phone_is_logged_when_it_is_used_and_its_code_is_not() {
+    let (log, tables) = (Log::default(), Tables::create());
+    let mut app = TestApp::on(tables.store(), 1_800_000_000);
+    app.inner.sms = Box::new(rejecting_sns());
+    app.inner.config.test_phones = TestPhone::parse_list("+12025550123:58203914:2027-02-14").unwrap();
+    let _guard = log.capture();
+    let body = r#"{"phone":"+12025550123","purpose":"signup"}"#;
+    app.call_by_name("sms-auth-send", json_request(body)).await.ok();
+    let [line] = <[Json; 1]>::try_from(log.lines()).unwrap();
+    assert_eq!((line["level"].as_str(), line["phone"].as_str()), (Some("INFO"), Some("+1********23")), "{line}");
+    assert!(line["message"].as_str().unwrap().contains("test phone"));
+    assert!(!line.to_string().contains("58203914"));
 }
 
 #[tokio::test]

@@ -63,7 +63,9 @@ async fn missing_attributes_of_sms_sessions_are_errors() {
         remove(&tables.sms_sessions, &json!({ "pk": { "S": format!("SESSION#{}", key.as_str()) } }), attribute);
         key
     };
-    for (nth, attribute) in ["attempts", "max_attempts", "sent_at", "expires_at"].into_iter().enumerate() {
+    for (nth, attribute) in
+        ["attempts", "max_attempts", "sent_at", "expires_at", "purpose", "code_mac"].into_iter().enumerate()
+    {
         let key = key_without(nth, attribute).await;
         assert_invalid(store.record_attempt(&key, 300, NOW).await, attribute);
     }
@@ -87,6 +89,7 @@ async fn missing_attributes_of_users_are_errors() {
     assert_invalid(store.refresh_session(&next(session, NOW), NOW).await, "token_version");
     assert_invalid(store.revoke_all_sessions(&session).await, "token_version");
     assert_invalid(store.profile(&caller(&session), NOW).await, "token_version");
+    assert_invalid(store.account(&phone(1)).await, "token_version");
     remove(&tables.users, &user, "is_disabled");
     assert_invalid(store.profile(&caller(&session), NOW).await, "is_disabled");
 }

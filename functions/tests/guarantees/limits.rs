@@ -163,6 +163,27 @@ pub(crate) async fn reset_clears_the_events_in_a_row(test: TestStore) {
     }
 }
 
+pub(crate) async fn login_by_code_clears_the_events_in_a_row(test: TestStore) {
+    let store = test.connection();
+    let session = logged_in(store).await;
+    let limit =
+        Limit { in_a_row: Some(2), is_kept: true, ..Limit::new(Subject::passwords_of_account(session.user_id), MOST) };
+    for expected in [Counted, Counted, InARowExhausted] {
+        assert_eq!(count(store, &limit, NOW).await, expected);
+    }
+    let another = new_session(session.user_id, NOW);
+    let log_in = async |key: SmsSessionKey| {
+        store.start_session_by_code(&another, &user_agent(), &phone(1), &key, NOW).await.unwrap()
+    };
+    assert!(!log_in(SmsSessionId::random().key()).await);
+    assert_eq!(count(store, &limit, NOW).await, InARowExhausted, "a rejected login clears nothing");
+    let sms_session = opened(store, phone(1), Login, NOW).await;
+    assert!(log_in(sms_session.key).await);
+    for expected in [Counted, Counted, InARowExhausted] {
+        assert_eq!(count(store, &limit, NOW).await, expected);
+    }
+}
+
 // ---- The SMS of the day ----
 
 async fn count_sms(store: &dyn Store, max: u32, now: i64) -> DayOutcome {

@@ -175,3 +175,62 @@ pub(crate) async fn concurrent_refreshes_do_not_survive_a_reset(test: TestStore)
         assert_eq!(refresh(store, session, now).await, Revoked);
     }
 }
+
+/// Starts another session of a user by code, if the SMS session permits it.
+async fn log_in_by_code(store: &dyn Store, session: &Session, phone: Phone, key: &SmsSessionKey, now: i64) -> bool {
+    store.start_session_by_code(session, &user_agent(), &phone, key, now).await.unwrap()
+}
+
+pub(crate) async fn login_by_code_starts_a_session_and_consumes_the_sms_session(test: TestStore) {
+    let store = test.connection();
+    let first = logged_in(store).await;
+    let key = opened(store, phone(1), Login, NOW).await.key;
+    let session = new_session(first.user_id, NOW);
+    assert!(log_in_by_code(store, &session, phone(1), &key, NOW).await);
+    for session in [first, session] {
+        assert_eq!(refresh(store, session, NOW + 100).await, Refreshed);
+    }
+    let another = new_session(first.user_id, NOW);
+    assert!(!log_in_by_code(store, &another, phone(1), &key, NOW).await);
+    assert_eq!(refresh(store, another, NOW + 100).await, Revoked);
+}
+
+pub(crate) async fn login_by_code_requires_an_sms_session_for_its_phone_and_for_login(test: TestStore) {
+    let store = test.connection();
+    let first = logged_in(store).await;
+    let session = new_session(first.user_id, NOW);
+    let other_phone = opened(store, phone(2), Login, NOW).await;
+    let other_purpose = opened(store, phone(1), PasswordReset, NOW).await;
+    let other_verified = verified(store, phone(1), PasswordReset, NOW).await;
+    for key in [&SmsSessionId::random().key(), &other_phone.key, &other_purpose.key, &other_verified.key] {
+        assert!(!log_in_by_code(store, &session, phone(1), key, NOW).await);
+    }
+    let expired = opened(store, phone(1), Login, NOW).await;
+    assert!(!log_in_by_code(store, &session, phone(1), &expired.key, expired.expires_at).await);
+    assert_eq!(refresh(store, session, NOW + 100).await, Revoked);
+    // Nothing was consumed.
+    assert!(is_verified(store, &other_verified.key, PasswordReset, NOW).await);
+    for sms_session in [&other_phone, &other_purpose] {
+        assert!(matches!(attempt(store, sms_session, NOW).await, AttemptOutcome::Recorded(_)));
+    }
+}
+
+pub(crate) async fn concurrent_logins_with_one_code_start_one_session(test: TestStore) {
+    let store = test.connection();
+    let user_id = logged_in(store).await.user_id;
+    let key = opened(store, phone(1), Login, NOW).await.key;
+    let outcomes = test
+        .race(|store, _| {
+            let (key, session) = (key.clone(), new_session(user_id, NOW));
+            async move {
+                let is_started = store.start_session_by_code(&session, &user_agent(), &phone(1), &key, NOW).await?;
+                Ok((is_started, session))
+            }
+        })
+        .await;
+    assert_eq!(outcomes.iter().filter(|(is_started, _)| *is_started).count(), 1);
+    for (is_started, session) in outcomes {
+        let expected = if is_started { Refreshed } else { Revoked };
+        assert_eq!(refresh(store, session, NOW + 100).await, expected);
+    }
+}

@@ -120,7 +120,7 @@ fn each_role_permits_exactly_these_actions() {
     assert_eq!(granted, expected.iter().map(|(bin, text)| (*bin, text.as_str())).collect::<Vec<_>>());
 }
 
-const EXPECTED: [(&str, &[&str]); 13] = [
+const EXPECTED: [(&str, &[&str]); 14] = [
     (
         "email-duplicate-check",
         &[
@@ -142,6 +142,20 @@ const EXPECTED: [(&str, &[&str]); 13] = [
         ],
     ),
     (
+        "login-code",
+        &[
+            "dynamodb:DeleteItem on LimitsTable [PASSWORD#*]",
+            "dynamodb:DeleteItem on SmsSessionsTable [SESSION#*]",
+            "dynamodb:GetItem on PublicKeysTable [WARM]",
+            "dynamodb:GetItem on UsersTable [PHONE#*]",
+            "dynamodb:GetItem on UsersTable [USER#*] (pk token_version email name is_disabled password_reset_at)",
+            "dynamodb:PutItem on SessionsTable [USER#*]",
+            "dynamodb:UpdateItem on LimitsTable [SMS#IP#*]",
+            "dynamodb:UpdateItem on SmsSessionsTable [SESSION#*]",
+            "secretsmanager:GetSecretValue on PrivateKeysSecret, AWSCURRENT only",
+        ],
+    ),
+    (
         "logout",
         &[
             "dynamodb:DeleteItem on SessionsTable [USER#*]",
@@ -159,10 +173,13 @@ const EXPECTED: [(&str, &[&str]); 13] = [
             "dynamodb:GetItem on PublicKeysTable [WARM]",
             "dynamodb:GetItem on SmsSessionsTable [SESSION#*]",
             "dynamodb:GetItem on UsersTable [PHONE#*]",
-            "dynamodb:GetItem on UsersTable [USER#*] (pk email name is_disabled password_reset_at)",
+            "dynamodb:GetItem on UsersTable [USER#*] (pk token_version email name is_disabled password_reset_at)",
+            "dynamodb:UpdateItem on LimitsTable [SMS#DAY*]",
             "dynamodb:UpdateItem on UsersTable [USER#*] \
              (pk password_hash updated_at password_reset_at token_version is_disabled)",
             "secretsmanager:GetSecretValue on PrivateKeysSecret, AWSCURRENT only",
+            "sns:GetSMSAttributes on *",
+            "sns:Publish on a phone number",
         ],
     ),
     (
@@ -210,7 +227,7 @@ const EXPECTED: [(&str, &[&str]); 13] = [
             "dynamodb:DeleteItem on SmsSessionsTable [SESSION#*]",
             "dynamodb:GetItem on PublicKeysTable [KEYS]",
             "dynamodb:GetItem on UsersTable [PHONE#*]",
-            "dynamodb:GetItem on UsersTable [USER#*] (pk email name is_disabled password_reset_at)",
+            "dynamodb:GetItem on UsersTable [USER#*] (pk token_version email name is_disabled password_reset_at)",
             "dynamodb:PutItem on SmsSessionsTable [SESSION#*]",
             "dynamodb:UpdateItem on LimitsTable [SMS#*]",
             "sns:GetSMSAttributes on *",
@@ -244,7 +261,10 @@ fn only_functions_that_sign_or_rotate_are_given_the_private_keys() {
     let has_secret = |variables: &Json| !variables["PRIVATE_KEYS_SECRET"].is_null();
     assert!(!has_secret(&template["Globals"]["Function"]["Environment"]["Variables"]));
     for function in functions(&template) {
-        let uses = matches!(function.bin.as_str(), "signup" | "login" | "password" | "token-refresh" | "rotate-keys");
+        let uses = matches!(
+            function.bin.as_str(),
+            "signup" | "login" | "login-code" | "password" | "token-refresh" | "rotate-keys"
+        );
         let keys = declared[function.bin.as_str()].keys;
         assert_eq!(uses, matches!(keys, KeyAccess::Sign | KeyAccess::Rotate), "{}", function.bin);
         assert_eq!(uses, has_secret(&function.properties["Environment"]["Variables"]), "{}", function.bin);
@@ -303,7 +323,7 @@ fn routes_that_hash_use_less_than_half_of_the_concurrency() {
 #[test]
 fn alarms_exist_for_50_80_and_100_percent_of_the_sms_of_a_day() {
     let template = template();
-    assert_eq!(functions::sms_auth::send::LOGGED_PERCENT, 50, "the first alarm");
+    assert_eq!(functions::http::limits::LOGGED_PERCENT, 50, "the first alarm");
     for percent in [50, 80, 100] {
         let alarm = &template["Resources"][format!("SmsOfDay{percent}Alarm")]["Properties"];
         assert_eq!(alarm["Threshold"], percent);

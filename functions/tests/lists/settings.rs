@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use functions::ENDPOINTS;
 use functions::sms_auth::send::strength;
 use serde_json::Value as Json;
 use shared::config::{Accepts, Config, SETTINGS, Setting};
@@ -122,6 +123,15 @@ fn the_patterns_reject_what_the_code_rejects() {
         ("SMS_PER_PHONE", "1/90000"),
         ("SMS_COUNTRIES", "KR,"),
         ("SMS_COUNTRIES", "kr"),
+        ("SMS_DOMAIN", "localhost"),
+        ("SMS_DOMAIN", "App.example.com"),
+        ("SMS_DOMAIN", "https://app.example.com"),
+        ("SMS_APP_HASHES", "FA+9qCX9VS"),
+        ("SMS_APP_HASHES", "FA+9qCX9VSu,"),
+        ("TEST_PHONES", "12025550123:58203914:2027-01-31"),
+        ("TEST_PHONES", "+12025550123:582039:2027-01-31"),
+        ("TEST_PHONES", "+12025550123:58203914"),
+        ("TEST_PHONES", "+12025550123:58203914:2027-01-31,"),
         ("ALLOWED_ORIGINS", "https://app.example.com/"),
         ("ALLOWED_ORIGINS", "app.example.com"),
         ("ALLOWED_ORIGINS", "https://app@example.com"),
@@ -136,6 +146,55 @@ fn the_patterns_reject_what_the_code_rejects() {
             "the code accepts {bad:?} as {variable}"
         );
     }
+}
+
+#[test]
+fn the_patterns_accept_what_the_code_accepts() {
+    let template = template();
+    let test_phone = "+12025550123:58203914:2027-01-31";
+    for (variable, good) in [
+        ("SMS_DOMAIN", "app.example.com"),
+        ("SMS_APP_HASHES", "FA+9qCX9VSu,abc/efghij1"),
+        ("TEST_PHONES", test_phone),
+        ("TEST_PHONES", &[test_phone; 5].join(",")),
+        ("SMS_COUNTRIES", "KR,JP"),
+        ("ALLOWED_ORIGINS", "https://app.example.com,http://localhost:3000"),
+    ] {
+        let setting = SETTINGS.iter().find(|setting| setting.variable == variable).unwrap();
+        let pattern = template["Parameters"][setting.parameter]["AllowedPattern"].as_str().unwrap();
+        assert!(regex_lite::Regex::new(pattern).unwrap().is_match(good), "{variable}");
+        assert!(Config::from_variables(&|name| (name == variable).then(|| good.to_owned())).is_ok(), "{variable}");
+    }
+}
+
+/// The functions that read a setting which not all of them read; those of the limits are not listed.
+const READERS: [(&str, &[&str]); 7] = [
+    ("SERVICE_NAME", &["password", "signup", "sms-auth-send"]),
+    ("CODE_SECONDS", &["login-code", "sms-auth-send", "sms-auth-verify"]),
+    ("SMS_PER_DAY", &["password", "sms-auth-send"]),
+    ("SMS_DOMAIN", &["sms-auth-send"]),
+    ("SMS_APP_HASHES", &["sms-auth-send"]),
+    ("SMS_AFTER_RESET", &["password"]),
+    ("TEST_PHONES", &["password", "sms-auth-send"]),
+];
+
+#[test]
+fn the_template_gives_each_function_the_settings_that_it_reads() {
+    let functions = functions(&template());
+    for (variable, readers) in READERS {
+        let has = |properties: &Json| !properties["Environment"]["Variables"][variable].is_null();
+        let with = functions.iter().filter(|function| has(&function.properties));
+        let with: BTreeSet<&str> = with.map(|function| function.bin.as_str()).collect();
+        assert_eq!(with, readers.iter().copied().collect(), "{variable}");
+    }
+    // A function that sends SMS has the settings of SNS.
+    for variable in ["SMS_SENDER_ID", "SMS_MAX_PRICE_USD"] {
+        for function in &functions {
+            let sends = ENDPOINTS.iter().any(|endpoint| endpoint.name == function.bin && endpoint.access.sms);
+            assert_eq!(!function.properties["Environment"]["Variables"][variable].is_null(), sends, "{variable}");
+        }
+    }
+    assert_eq!(template()["Parameters"]["TestPhones"]["NoEcho"], true, "the codes are secrets");
 }
 
 #[test]
@@ -172,9 +231,10 @@ fn the_readme_has_the_chances_to_guess_a_code() {
         let chance = length.codes() / (sends * attempts);
         format!("| {name} | {} | {attempts} | {sends} | 1 in {chance} |", length.digits())
     };
+    assert_eq!(strength(Purpose::Login, true, &limits), strength(Purpose::PasswordReset, true, &limits));
     let readme = text("README.md");
     for expected in [
-        row("password reset, purpose named", Purpose::PasswordReset, true),
+        row("login, or password reset, purpose named", Purpose::PasswordReset, true),
         row("password reset, purpose not named", Purpose::PasswordReset, false),
         row("sign-up", Purpose::Signup, false),
     ] {

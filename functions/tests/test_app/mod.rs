@@ -14,6 +14,8 @@ use serde_json::{Value as Json, json};
 use shared::app::App;
 use shared::clock::ManualClock;
 use shared::config::Config;
+use shared::error::BoxError;
+use shared::sms::{Sms, SmsError};
 use shared::store::{LoginIdentifier, Store};
 use shared::tokens::{KeySet, rotation};
 use shared::values::{Phone, Region};
@@ -197,6 +199,16 @@ impl TestApp {
 
     pub(crate) async fn profile(&self, token: &str) -> Response {
         self.call(users::profile::ENDPOINT, bearer_request(token)).await
+    }
+}
+
+/// An SMS provider that fails.
+pub(crate) struct FailingSms(pub(crate) fn(BoxError) -> SmsError);
+
+#[async_trait::async_trait]
+impl Sms for FailingSms {
+    async fn send(&self, _: &Phone, _: &str) -> Result<(), SmsError> {
+        Err(self.0("unavailable".into()))
     }
 }
 

@@ -3,15 +3,35 @@
 use async_trait::async_trait;
 use rusqlite::{OptionalExtension as _, Transaction};
 use shared::store::sessions::REUSE_INTERVAL_SECONDS;
-use shared::store::{RefreshOutcome, Session, Sessions, StoreError};
-use shared::values::UserAgent;
+use shared::store::{RefreshOutcome, Session, Sessions, StoreError, Subject};
+use shared::values::{Phone, Purpose, SmsSessionKey, UserAgent};
 
-use super::SqliteStore;
+use super::sms_sessions::{consume, is_usable_for};
+use super::{SqliteStore, limits};
 
 #[async_trait]
 impl Sessions for SqliteStore {
     async fn start_session(&self, session: &Session, user_agent: &UserAgent) -> Result<(), StoreError> {
         self.atomically(|db| start(db, session, user_agent))
+    }
+
+    async fn start_session_by_code(
+        &self,
+        session: &Session,
+        user_agent: &UserAgent,
+        phone: &Phone,
+        key: &SmsSessionKey,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        self.atomically(|db| {
+            if !is_usable_for(db, key, phone, Purpose::Login, now)? {
+                return Ok(false);
+            }
+            consume(db, key)?;
+            start(db, session, user_agent)?;
+            limits::clear(db, &Subject::passwords_of_account(session.user_id))?;
+            Ok(true)
+        })
     }
 
     async fn refresh_session(&self, next: &Session, now: i64) -> Result<RefreshOutcome, StoreError> {

@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use rusqlite::{OptionalExtension as _, Row, Transaction};
-use shared::store::{AttemptOutcome, SignUpAttemptOutcome, SmsSession, SmsSessions, StoreError, VerificationOutcome};
+use shared::store::{
+    AttemptOutcome, SentCode, SignUpAttemptOutcome, SmsSession, SmsSessions, StoreError, VerificationOutcome,
+};
 use shared::values::{CodeMac, Phone, Purpose, SmsSessionKey, SourceIp};
 
 use super::{SqliteStore, stored};
@@ -49,7 +51,12 @@ impl SmsSessions for SqliteStore {
                 return Ok(AttemptOutcome::RateLimited { retry_after: session.expires_at - now });
             }
             db.execute("UPDATE sms_sessions SET attempts = attempts + 1 WHERE session = ?", [key.as_str()])?;
-            Ok(AttemptOutcome::Recorded { purpose: session.purpose, code_mac: session.code_mac })
+            Ok(AttemptOutcome::Recorded(SentCode {
+                purpose: session.purpose,
+                code_mac: session.code_mac,
+                ip: session.ip,
+                sent_at: session.sent_at,
+            }))
         })
     }
 
@@ -68,7 +75,7 @@ impl SmsSessions for SqliteStore {
             }
             let mark = "UPDATE sms_sessions SET is_verified = TRUE, expires_at = ? WHERE session = ?";
             db.execute(mark, (verified_until, key.as_str()))?;
-            Ok(VerificationOutcome::Verified { ip: session.ip, sent_at: session.sent_at })
+            Ok(VerificationOutcome::Verified)
         })
     }
 
@@ -146,16 +153,17 @@ impl StoredSmsSession {
     }
 }
 
-/// Whether an SMS session is verified for this phone number and purpose.
-pub(super) fn is_verified_for(
+/// Whether an SMS session is for this phone number and purpose, and verified if the purpose requires that.
+pub(super) fn is_usable_for(
     db: &Transaction<'_>,
     key: &SmsSessionKey,
     phone: &Phone,
     purpose: Purpose,
     now: i64,
 ) -> rusqlite::Result<bool> {
-    let session = StoredSmsSession::read(db, key, now)?.filter(|session| session.is_verified);
-    Ok(session.is_some_and(|session| session.phone == *phone && session.purpose == purpose))
+    Ok(StoredSmsSession::read(db, key, now)?.is_some_and(|session| {
+        session.phone == *phone && session.purpose == purpose && session.is_verified == purpose.is_verified_first()
+    }))
 }
 
 pub(super) fn consume(db: &Transaction<'_>, key: &SmsSessionKey) -> rusqlite::Result<()> {

@@ -9,7 +9,7 @@ use shared::store::{
 };
 use shared::values::{Email, PasswordHash, Phone, Purpose, SmsSessionKey, UserAgent, UserId};
 
-use super::sms_sessions::{consume, is_verified_for};
+use super::sms_sessions::{consume, is_usable_for};
 use super::{SqliteStore, limits, sessions, stored};
 
 #[async_trait]
@@ -31,7 +31,7 @@ impl Users for SqliteStore {
         now: i64,
     ) -> Result<SignUpOutcome, StoreError> {
         self.atomically(|db| {
-            if !is_verified_for(db, key, &user.phone, Purpose::Signup, now)? {
+            if !is_usable_for(db, key, &user.phone, Purpose::Signup, now)? {
                 return Ok(SignUpOutcome::NotVerified);
             }
             let email = is_taken(db, "email_key", user.email.normalized())?;
@@ -107,6 +107,7 @@ impl Users for SqliteStore {
             db.query_row("SELECT * FROM users WHERE phone = ?", [phone.e164()], |row| {
                 Ok(Account {
                     user_id: user_id(row)?,
+                    token_version: row.get("token_version")?,
                     email: Masked(row.get("email")?),
                     name: Masked(row.get("name")?),
                     is_disabled: row.get("is_disabled")?,
@@ -126,7 +127,7 @@ impl Users for SqliteStore {
         now: i64,
     ) -> Result<bool, StoreError> {
         self.atomically(|db| {
-            if !is_verified_for(db, key, phone, Purpose::PasswordReset, now)? {
+            if !is_usable_for(db, key, phone, Purpose::PasswordReset, now)? {
                 return Ok(false);
             }
             let changed = db.execute(

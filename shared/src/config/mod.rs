@@ -1,5 +1,6 @@
 //! The configuration of a function, read from its environment.
 
+pub mod setting;
 pub mod settings;
 
 use std::str::FromStr as _;
@@ -8,9 +9,10 @@ use crate::limits::Bucket;
 use crate::sms::SmsSettings;
 use crate::store::SessionLifetime;
 use crate::tokens::TokenSettings;
-use crate::values::Region;
+use crate::values::{AppHash, Field as _, Region, TestPhone};
 
-pub use settings::{Accepts, SETTINGS, Setting};
+pub use setting::{Accepts, Setting};
+pub use settings::SETTINGS;
 
 /// The configuration. The table [`SETTINGS`] explains each setting.
 #[derive(Clone, Debug)]
@@ -33,6 +35,14 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// `SMS_SENDER_ID`, `None` if it is empty, and `SMS_MAX_PRICE_USD`.
     pub sms: SmsSettings,
+    /// `SMS_DOMAIN`; `None` if it is empty.
+    pub sms_domain: Option<String>,
+    /// `SMS_APP_HASHES`.
+    pub sms_app_hashes: Vec<AppHash>,
+    /// `SMS_AFTER_RESET`.
+    pub sms_after_reset: bool,
+    /// `TEST_PHONES`.
+    pub test_phones: Vec<TestPhone>,
     /// `BCRYPT_COST`.
     pub bcrypt_cost: u32,
     /// `TOKEN_ISSUER`; `None` if it is empty.
@@ -94,14 +104,16 @@ impl Config {
         let bucket = |setting: Setting| bucket(setting, variable(setting.variable));
         let region = |setting: Setting, text: &str| Region::from_str(text).map_err(|_| rejected(setting));
         let default_region = region(settings::DEFAULT_REGION, &text(settings::DEFAULT_REGION)?)?;
-        let sms_countries = match optional(settings::SMS_COUNTRIES)? {
-            Some(countries) => countries
-                .split(',')
-                .map(|country| region(settings::SMS_COUNTRIES, country))
-                .collect::<Result<_, _>>()?,
-            None => vec![default_region],
+        let list = |setting: Setting| {
+            let items = |text: String| text.split(',').map(str::to_owned).collect::<Vec<_>>();
+            optional(setting).map(|value| value.map(items).unwrap_or_default())
         };
-        let origins = optional(settings::ALLOWED_ORIGINS)?.unwrap_or_default();
+        let countries = list(settings::SMS_COUNTRIES)?;
+        let countries = countries.iter().map(|country| region(settings::SMS_COUNTRIES, country));
+        let mut sms_countries = countries.collect::<Result<Vec<_>, _>>()?;
+        if sms_countries.is_empty() {
+            sms_countries.push(default_region);
+        }
         let limits = LimitSettings {
             attempts_per_sms_session: count(settings::ATTEMPTS_PER_SMS_SESSION)?,
             attempts_per_unnamed_reset: count(settings::ATTEMPTS_PER_UNNAMED_RESET)?,
@@ -123,7 +135,7 @@ impl Config {
         Ok(Self {
             default_region,
             sms_countries,
-            allowed_origins: origins.split(',').filter(|origin| !origin.is_empty()).map(str::to_owned).collect(),
+            allowed_origins: list(settings::ALLOWED_ORIGINS)?,
             limits,
             service_name: text(settings::SERVICE_NAME)?,
             code_seconds: number(settings::CODE_SECONDS)?,
@@ -133,6 +145,14 @@ impl Config {
                 sender_id: optional(settings::SMS_SENDER_ID)?,
                 max_price_usd: text(settings::SMS_MAX_PRICE_USD)?,
             },
+            sms_domain: optional(settings::SMS_DOMAIN)?,
+            sms_app_hashes: list(settings::SMS_APP_HASHES)?
+                .iter()
+                .map(|hash| AppHash::parse(hash).map_err(|_| rejected(settings::SMS_APP_HASHES)))
+                .collect::<Result<_, _>>()?,
+            sms_after_reset: text(settings::SMS_AFTER_RESET)? == "true",
+            test_phones: TestPhone::parse_list(&text(settings::TEST_PHONES)?)
+                .ok_or_else(|| rejected(settings::TEST_PHONES))?,
             bcrypt_cost: count(settings::BCRYPT_COST)?,
             token_issuer: optional(settings::TOKEN_ISSUER)?,
             tokens: TokenSettings {
@@ -165,13 +185,13 @@ fn number(setting: Setting, value: Option<String>) -> Result<i64, ConfigError> {
 
 fn bucket(setting: Setting, value: Option<String>) -> Result<Bucket, ConfigError> {
     let value = value.unwrap_or_else(|| setting.default.to_owned());
-    settings::parse_bucket(&value).ok_or_else(|| rejected(setting))
+    setting::parse_bucket(&value).ok_or_else(|| rejected(setting))
 }
 
 fn rejected(setting: Setting) -> ConfigError {
     let must = match setting.accepts {
         Accepts::Bucket => {
-            let (burst, every) = (settings::BURST.end(), settings::EVERY.end());
+            let (burst, every) = (setting::BURST.end(), setting::EVERY.end());
             format!(
                 "must be two numbers, as 5/3600: events that are allowed immediately, from 1 to {burst}, and seconds \
                  for one more, from 1 to {every}"
@@ -243,6 +263,11 @@ mod tests {
             ("SMS_PER_PHONE", "10000/86400", "5/86401"),
             ("SMS_PER_PHONE", "5/3600", "5"),
             ("SMS_PER_PHONE", "05/3600", "+5/3600"),
+            ("SMS_DOMAIN", "app.example.com", "https://app.example.com"),
+            ("SMS_DOMAIN", "a.b", "app.example.com."),
+            ("SMS_APP_HASHES", "FA+9qCX9VSu,abcdefghij1", "FA+9qCX9VSu,"),
+            ("SMS_AFTER_RESET", "false", "no"),
+            ("TEST_PHONES", "+12025550123:58203914:2027-01-31", "+12025550123:58203914"),
             ("ALLOWED_ORIGINS", "https://a.example.com,http://localhost:3000", "https://a.example.com/b"),
         ] {
             assert!(with(name, good).is_ok() && with(name, bad).is_err(), "{name}");

@@ -1,53 +1,15 @@
 //! The settings, in one table: configuration is read by it, and tests compare the template and the
 //! documentation with it.
 
-use std::ops::RangeInclusive;
 use std::str::FromStr as _;
 
-use crate::limits::Bucket;
+use super::setting::{Accepts, Setting, bucket, flag, is_issuer, is_origin, number};
 use crate::tokens::rotation::MAX_TOKEN_SECONDS;
-use crate::values::{Region, phone};
+use crate::values::{AppHash, Field as _, Region, TestPhone, phone};
 
 /// The longest lifetime of a refresh token, in seconds: 90 days. Public keys are kept for longer.
 const MAX_REFRESH_TOKEN_SECONDS: i64 = 90 * 24 * 60 * 60;
 const _: () = assert!(MAX_REFRESH_TOKEN_SECONDS <= MAX_TOKEN_SECONDS);
-
-/// The events that a bucket may allow immediately, and the seconds after which it may allow one more.
-pub(super) const BURST: RangeInclusive<u32> = 1..=10_000;
-pub(super) const EVERY: RangeInclusive<i64> = 1..=86_400;
-
-/// A setting: an environment variable of the functions, which a parameter of the template sets.
-#[derive(Clone, Copy, Debug)]
-pub struct Setting {
-    /// The environment variable.
-    pub variable: &'static str,
-    /// The parameter of the template.
-    pub parameter: &'static str,
-    /// The default, as text; empty if there is none.
-    pub default: &'static str,
-    /// Whether the default is for local runs only: on AWS, the operator must choose a value.
-    pub is_required_on_aws: bool,
-    /// The values that are accepted.
-    pub accepts: Accepts,
-    /// The meaning of the setting, for the template and the documentation.
-    pub text: &'static str,
-}
-
-/// The values that a setting accepts.
-#[derive(Clone, Copy, Debug)]
-pub enum Accepts {
-    /// Whole numbers from the first to the second one.
-    Number(i64, i64),
-    /// A [`Bucket`], as `5/3600`: five events immediately, then one each 3600 seconds.
-    Bucket,
-    /// Text for which the function returns true.
-    Text {
-        /// The values that the function accepts, in words that follow "must".
-        must: &'static str,
-        /// Whether a value is accepted.
-        is_valid: fn(&str) -> bool,
-    },
-}
 
 /// Every setting, in the order of the documentation.
 pub const SETTINGS: &[Setting] = &[
@@ -76,6 +38,10 @@ pub const SETTINGS: &[Setting] = &[
     ALLOWED_ORIGINS,
     SMS_SENDER_ID,
     SMS_MAX_PRICE_USD,
+    SMS_DOMAIN,
+    SMS_APP_HASHES,
+    SMS_AFTER_RESET,
+    TEST_PHONES,
     BCRYPT_COST,
     TOKEN_ISSUER,
     TOKEN_AUDIENCE,
@@ -121,14 +87,12 @@ pub(super) const VERIFIED_SECONDS: Setting = number(
     60..=3600,
     "Seconds for which a verified SMS session can be used",
 );
-pub(super) const REQUIRE_PURPOSE: Setting = Setting {
-    variable: "REQUIRE_PURPOSE",
-    parameter: "RequirePurpose",
-    default: "false",
-    is_required_on_aws: false,
-    accepts: Accepts::Text { must: "be true or false", is_valid: |text| matches!(text, "true" | "false") },
-    text: "Whether to reject requests for a code without a purpose, true or false",
-};
+pub(super) const REQUIRE_PURPOSE: Setting = flag(
+    "REQUIRE_PURPOSE",
+    "RequirePurpose",
+    "false",
+    "Whether to reject requests for a code without a purpose, true or false",
+);
 pub(super) const ATTEMPTS_PER_SMS_SESSION: Setting =
     number("ATTEMPTS_PER_SMS_SESSION", "AttemptsPerSmsSession", "5", 1..=10, "Codes that one SMS session accepts");
 pub(super) const ATTEMPTS_PER_UNNAMED_RESET: Setting = number(
@@ -196,7 +160,7 @@ pub(super) const PASSWORDS_IN_A_ROW: Setting = number(
     "PasswordsInARow",
     "100",
     1..=100,
-    "Wrong passwords of strangers for one account, until a reset",
+    "Wrong passwords of strangers for one account, until a login by code or a reset",
 );
 pub(super) const PASSWORDS_PER_DEVICE: Setting =
     bucket("PASSWORDS_PER_DEVICE", "PasswordsPerDevice", "10/300", "Wrong passwords of one known device");
@@ -236,6 +200,55 @@ pub(super) const SMS_MAX_PRICE_USD: Setting = Setting {
         is_valid: |text| text.parse::<f64>().is_ok_and(|price| price > 0.0 && price.is_finite()),
     },
     text: "Highest price of one SMS, in US dollars; SNS sends no SMS that costs more",
+};
+pub(super) const SMS_DOMAIN: Setting = Setting {
+    variable: "SMS_DOMAIN",
+    parameter: "SmsDomain",
+    default: "",
+    is_required_on_aws: false,
+    accepts: Accepts::Text {
+        // With a longer domain, the text of an SMS would not fit two segments.
+        must: "be a domain in lower case, of at most 40 characters",
+        is_valid: |text| {
+            let is_label = |label: &str| {
+                let is_valid = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+                !label.is_empty() && label.bytes().all(is_valid)
+            };
+            text.is_empty() || text.len() <= 40 && text.contains('.') && text.split('.').all(is_label)
+        },
+    },
+    text: "Domain of the web page that requests codes, for the last line of each SMS, from which browsers fill in the code",
+};
+pub(super) const SMS_APP_HASHES: Setting = Setting {
+    variable: "SMS_APP_HASHES",
+    parameter: "SmsAppHashes",
+    default: "",
+    is_required_on_aws: false,
+    accepts: Accepts::Text {
+        must: "be at most 10 hashes of Android apps, of 11 characters each, separated by commas",
+        is_valid: |text| {
+            text.is_empty() || text.split(',').count() <= 10 && text.split(',').all(|hash| AppHash::parse(hash).is_ok())
+        },
+    },
+    text: "Hashes of the Android apps that may read their codes, separated by commas",
+};
+pub(super) const SMS_AFTER_RESET: Setting = flag(
+    "SMS_AFTER_RESET",
+    "SmsAfterReset",
+    "true",
+    "Whether to send an SMS to the phone number of an account whose password was reset, true or false",
+);
+pub(super) const TEST_PHONES: Setting = Setting {
+    variable: "TEST_PHONES",
+    parameter: "TestPhones",
+    default: "",
+    is_required_on_aws: false,
+    accepts: Accepts::Text {
+        must: "be at most 5 phone numbers with their codes and last days, as +12025550123:58203914:2027-01-31, \
+               separated by commas; the digits of a code must not be in a row",
+        is_valid: |text| TestPhone::parse_list(text).is_some(),
+    },
+    text: "Phone numbers that get no SMS, each with its code and its last day, separated by commas",
 };
 pub(super) const BCRYPT_COST: Setting = number(
     "BCRYPT_COST",
@@ -287,40 +300,3 @@ pub(super) const SESSION_SECONDS: Setting = number(
     3600..=365 * 24 * 60 * 60,
     "Seconds after which every session expires",
 );
-
-const fn number(
-    variable: &'static str,
-    parameter: &'static str,
-    default: &'static str,
-    range: RangeInclusive<i64>,
-    text: &'static str,
-) -> Setting {
-    let accepts = Accepts::Number(*range.start(), *range.end());
-    Setting { variable, parameter, default, is_required_on_aws: false, accepts, text }
-}
-
-const fn bucket(variable: &'static str, parameter: &'static str, default: &'static str, text: &'static str) -> Setting {
-    Setting { variable, parameter, default, is_required_on_aws: false, accepts: Accepts::Bucket, text }
-}
-
-/// Parses a bucket: `5/3600`.
-pub(super) fn parse_bucket(text: &str) -> Option<Bucket> {
-    let (burst, every) = text.split_once('/')?;
-    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if !is_number(burst) || !is_number(every) {
-        return None;
-    }
-    let (burst, every) = (burst.parse().ok()?, every.parse().ok()?);
-    (BURST.contains(&burst) && EVERY.contains(&every)).then(|| Bucket::new(burst, every))
-}
-
-/// Whether `text` is an origin (RFC 6454, 6.2).
-fn is_origin(text: &str) -> bool {
-    is_issuer(text) && text.splitn(4, '/').count() == 3
-}
-
-/// Whether verifiers find `/.well-known/…` below this URL (OpenID Connect Discovery 1.0, 4).
-fn is_issuer(url: &str) -> bool {
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or_default();
-    !rest.is_empty() && !rest.ends_with('/') && !rest.contains(|c: char| c.is_whitespace() || "?#@\"".contains(c))
-}

@@ -16,7 +16,7 @@ pub mod users;
 pub use error::StoreError;
 pub use limits::{CountOutcome, DayOutcome, Limit, Limits, Subject};
 pub use sessions::{Caller, RefreshOutcome, Session, SessionLifetime, Sessions};
-pub use sms_sessions::{AttemptOutcome, SignUpAttemptOutcome, SmsSession, SmsSessions, VerificationOutcome};
+pub use sms_sessions::{AttemptOutcome, SentCode, SignUpAttemptOutcome, SmsSession, SmsSessions, VerificationOutcome};
 pub use users::{Account, Credentials, LoginIdentifier, NewUser, Profile, ProfileOutcome, SignUpOutcome, Users};
 
 /// All resources of the database.

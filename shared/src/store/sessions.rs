@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::error::StoreError;
 use crate::random;
-use crate::values::{UserAgent, UserId};
+use crate::values::{Phone, SmsSessionKey, UserAgent, UserId};
 
 /// The seconds during which the predecessor of the latest refresh token is accepted again, for a client
 /// that did not receive the response.
@@ -17,6 +17,18 @@ pub trait Sessions: Send + Sync {
     /// Starts a session of a user who logged in. If all of the user's sessions were revoked after the
     /// credentials were read, the new session is already revoked.
     async fn start_session(&self, session: &Session, user_agent: &UserAgent) -> Result<(), StoreError>;
+
+    /// Starts a session of the user with `phone`, consumes the SMS session and clears the count of strangers' wrong
+    /// passwords, if the SMS session is for `phone` and for a login. The caller compares the code first. Returns
+    /// `false`, and changes nothing, otherwise. If concurrent calls have the same SMS session, one succeeds.
+    async fn start_session_by_code(
+        &self,
+        session: &Session,
+        user_agent: &UserAgent,
+        phone: &Phone,
+        key: &SmsSessionKey,
+        now: i64,
+    ) -> Result<bool, StoreError>;
 
     /// Advances a session to the generation of `next`, if the generation before it is the latest and the
     /// user is not disabled.

@@ -28,7 +28,8 @@ pub trait SmsSessions: Send + Sync {
     ) -> Result<AttemptOutcome, StoreError>;
 
     /// Marks the session verified until `verified_until`, once: later calls do not extend it. At most one of many
-    /// calls returns [`VerificationOutcome::Verified`], and none if its response was lost.
+    /// calls returns [`VerificationOutcome::Verified`], and none if its response was lost. The caller compares the
+    /// code first.
     async fn mark_verified(
         &self,
         key: &SmsSessionKey,
@@ -83,12 +84,7 @@ pub struct SmsSession {
 #[derive(Debug, PartialEq, Eq)]
 pub enum AttemptOutcome {
     /// The attempt was counted: the code can be compared.
-    Recorded {
-        /// The session's purpose.
-        purpose: Purpose,
-        /// The stored form of the code, which also depends on the phone number.
-        code_mac: CodeMac,
-    },
+    Recorded(SentCode),
     /// The session does not exist.
     NotFound,
     /// The code has expired.
@@ -100,16 +96,24 @@ pub enum AttemptOutcome {
     },
 }
 
+/// The code of an SMS session, as far as an attempt needs it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SentCode {
+    /// The session's purpose.
+    pub purpose: Purpose,
+    /// The stored form of the code, which also depends on the phone number.
+    pub code_mac: CodeMac,
+    /// The session's [`ip`](SmsSession::ip).
+    pub ip: Option<SourceIp>,
+    /// The session's [`sent_at`](SmsSession::sent_at).
+    pub sent_at: i64,
+}
+
 /// The outcome of [`SmsSessions::mark_verified`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VerificationOutcome {
     /// This call marked the session verified.
-    Verified {
-        /// The session's [`ip`](SmsSession::ip).
-        ip: Option<SourceIp>,
-        /// The session's [`sent_at`](SmsSession::sent_at).
-        sent_at: i64,
-    },
+    Verified,
     /// An earlier call did.
     AlreadyVerified,
     /// The session does not exist.

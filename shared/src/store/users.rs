@@ -141,11 +141,13 @@ pub struct Credentials {
     pub password_reset_at: i64,
 }
 
-/// The account of a phone number, as far as a send and a password reset need it.
+/// The account of a phone number, as far as a send, a login by code and a password reset need it.
 #[derive(Debug)]
 pub struct Account {
     /// The user.
     pub user_id: UserId,
+    /// The [token version](Session::token_version).
+    pub token_version: u32,
     /// The email, which the new password must not contain.
     pub email: Masked<String>,
     /// The name, which the new password must not contain.

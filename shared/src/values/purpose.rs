@@ -9,11 +9,13 @@ pub enum Purpose {
     Signup,
     /// Resetting the password.
     PasswordReset,
+    /// Logging in.
+    Login,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 2] = [Self::Signup, Self::PasswordReset];
+    pub const ALL: [Self; 3] = [Self::Signup, Self::PasswordReset, Self::Login];
 
     /// Returns the word that is sent and stored.
     #[must_use]
@@ -21,6 +23,17 @@ impl Purpose {
         match self {
             Self::Signup => "signup",
             Self::PasswordReset => "password_reset",
+            Self::Login => "login",
+        }
+    }
+
+    /// Whether the code is verified before the SMS session is used. A login verifies it in the same request, so
+    /// that the id of its SMS session opens nothing without the code.
+    #[must_use]
+    pub fn is_verified_first(self) -> bool {
+        match self {
+            Self::Signup | Self::PasswordReset => true,
+            Self::Login => false,
         }
     }
 
@@ -33,7 +46,7 @@ impl Purpose {
 
 impl Field for Purpose {
     fn parse(text: &str) -> Result<Self, InvalidField> {
-        Self::from_stored(text).ok_or(InvalidField("must be signup or password_reset"))
+        Self::from_stored(text).ok_or(InvalidField("must be signup, password_reset or login"))
     }
 }
 

@@ -1,12 +1,11 @@
 //! Tests of sends and of their limits.
 
 use shared::clock::Clock as _;
-use shared::error::BoxError;
-use shared::sms::{Sms, SmsError};
+use shared::sms::SmsError;
 use shared::values::Region;
 
 use super::*;
-use crate::test_app::{PASSWORD, TestApp, json_request, query_request};
+use crate::test_app::{FailingSms, PASSWORD, TestApp, json_request, query_request};
 
 #[tokio::test]
 async fn a_code_is_sent_by_post_and_by_get() {
@@ -34,10 +33,11 @@ async fn send(app: &TestApp, phone: &str, purpose: Option<&str>) -> (u64, usize,
 }
 
 #[tokio::test]
-async fn a_code_has_eight_digits_where_the_client_named_a_reset() {
+async fn a_code_has_eight_digits_where_the_client_named_a_login_or_a_reset() {
     let app = TestApp::new();
     for (phone, purpose, length, word) in [
         ("01012345678", Some("password_reset"), 8, "비밀번호 재설정"),
+        ("01033332222", Some("login"), 8, "로그인"),
         ("01087654321", Some("signup"), 6, "회원가입"),
         ("01055554444", None, 6, "회원가입"),
     ] {
@@ -76,7 +76,7 @@ async fn a_purpose_can_be_required() {
     app.call(ENDPOINT, json_request(r#"{"phone":"01012345678"}"#)).await.assert_invalid(&["purpose"]);
     app.call(ENDPOINT, query_request(&[("phone", "01012345678")])).await.assert_invalid(&["purpose"]);
     app.call(ENDPOINT, json_request(r#"{"phone":"02-312-3456"}"#)).await.assert_invalid(&["phone", "purpose"]);
-    app.call(ENDPOINT, json_request(r#"{"purpose":"login"}"#)).await.assert_invalid(&["purpose", "phone"]);
+    app.call(ENDPOINT, json_request(r#"{"purpose":"other"}"#)).await.assert_invalid(&["purpose", "phone"]);
     assert!(app.texts("01012345678").is_empty());
     app.call(ENDPOINT, json_request(r#"{"phone":"01012345678","purpose":"signup"}"#)).await.ok();
 }
@@ -181,7 +181,7 @@ async fn the_total_of_a_day_keeps_a_part_for_known_devices() {
     }
     // One SMS was that of the sign-up: strangers get four of five.
     let rejected = app.call(ENDPOINT, request("01020000004", "203.0.113.7")).await;
-    let midnight = limits::seconds_until_tomorrow(app.clock.now());
+    let midnight = shared::limits::seconds_until_tomorrow(app.clock.now());
     rejected.assert_retry_after(429, "SMS__TOO_MANY_REQUESTS", midnight);
     app.send_from(&device_token, "01012345678", "password_reset").await.ok();
     app.clock.advance(60);
@@ -293,21 +293,11 @@ async fn only_allowed_countries_get_sms() {
 #[tokio::test]
 async fn all_invalid_fields_are_reported() {
     let app = TestApp::new();
-    app.call(ENDPOINT, json_request(r#"{"phone":"02-312-3456","purpose":"login"}"#))
+    app.call(ENDPOINT, json_request(r#"{"phone":"02-312-3456","purpose":"other","app_hash":"short"}"#))
         .await
-        .assert_invalid(&["phone", "purpose"]);
+        .assert_invalid(&["phone", "purpose", "app_hash"]);
     app.call(ENDPOINT, json_request(r#"{"phone":1012345678}"#)).await.assert_invalid(&["phone"]);
     app.call(ENDPOINT, json_request("[]")).await.assert_error(400, "REQUEST__MALFORMED");
-}
-
-/// An SMS provider that fails.
-struct FailingSms(fn(BoxError) -> SmsError);
-
-#[async_trait::async_trait]
-impl Sms for FailingSms {
-    async fn send(&self, _: &Phone, _: &str) -> Result<(), SmsError> {
-        Err(self.0("unavailable".into()))
-    }
 }
 
 #[tokio::test]

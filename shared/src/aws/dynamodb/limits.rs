@@ -12,15 +12,15 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Delete, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
 
-use super::item::{Item, flag, n, number, s};
+use super::item::{Item, flag, n, number, s, write};
 use super::{ConditionalWrite, DynamoDbStore, MAX_ATTEMPTS};
+use crate::access::SMS_OF_DAY;
 use crate::limits::{BucketState, DayState, DayTotal, day};
-use crate::store::{CountOutcome, DayOutcome, Limit, Limits, StoreError};
-
-/// The key of the item that counts the SMS of the day.
-const SMS_OF_DAY: &str = "SMS#DAY";
+use crate::store::{CountOutcome, DayOutcome, Limit, Limits, StoreError, Subject};
 
 #[async_trait]
 impl Limits for DynamoDbStore {
@@ -108,6 +108,11 @@ impl Limits for DynamoDbStore {
 }
 
 impl DynamoDbStore {
+    /// Returns the write that deletes the counts of a subject.
+    pub(super) fn clear(&self, subject: &Subject) -> Result<TransactWriteItem, StoreError> {
+        write(Delete::builder().table_name(&self.tables.limits).key("pk", s(subject.as_str())).build())
+    }
+
     fn update_limit(&self, limit: &Limit) -> UpdateItemFluentBuilder {
         self.client
             .update_item()

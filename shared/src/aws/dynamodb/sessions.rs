@@ -15,8 +15,8 @@ use super::item::{Item, flag, is_failed_condition, item, n, number, s, session_s
 use super::{DynamoDbStore, Transaction, unexplained};
 use crate::aws::error::called;
 use crate::store::sessions::REUSE_INTERVAL_SECONDS;
-use crate::store::{RefreshOutcome, Session, Sessions, StoreError};
-use crate::values::UserAgent;
+use crate::store::{RefreshOutcome, Session, Sessions, StoreError, Subject};
+use crate::values::{Phone, Purpose, SmsSessionKey, UserAgent};
 
 #[async_trait]
 impl Sessions for DynamoDbStore {
@@ -24,6 +24,22 @@ impl Sessions for DynamoDbStore {
         let put = self.client.put_item().table_name(&self.tables.sessions).set_item(Some(stored(session, user_agent)));
         called("dynamodb:PutItem", put.send().await)?;
         Ok(())
+    }
+
+    async fn start_session_by_code(
+        &self,
+        session: &Session,
+        user_agent: &UserAgent,
+        phone: &Phone,
+        key: &SmsSessionKey,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        let items = vec![
+            self.consume(key, phone, Purpose::Login, now)?,
+            self.put_session(session, user_agent)?,
+            self.clear(&Subject::passwords_of_account(session.user_id))?,
+        ];
+        Ok(self.transact(items).await?.is_committed())
     }
 
     async fn refresh_session(&self, next: &Session, now: i64) -> Result<RefreshOutcome, StoreError> {

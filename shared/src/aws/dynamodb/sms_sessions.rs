@@ -15,7 +15,9 @@ use aws_sdk_dynamodb::types::{
 use super::item::{Item, flag, n, number, phone, purpose, s, sms_session_pk, text, write};
 use super::{ConditionalWrite, DynamoDbStore, unexplained};
 use crate::aws::error::called;
-use crate::store::{AttemptOutcome, SignUpAttemptOutcome, SmsSession, SmsSessions, StoreError, VerificationOutcome};
+use crate::store::{
+    AttemptOutcome, SentCode, SignUpAttemptOutcome, SmsSession, SmsSessions, StoreError, VerificationOutcome,
+};
 use crate::values::{CodeMac, Phone, Purpose, SmsSessionKey, SourceIp};
 
 #[async_trait]
@@ -63,8 +65,13 @@ impl SmsSessions for DynamoDbStore {
             .return_values(ReturnValue::AllNew);
         let session = match self.update(count).await? {
             ConditionalWrite::Applied(session) => {
-                let code_mac = CodeMac::from_stored(text(&session, "code_mac")?);
-                return Ok(AttemptOutcome::Recorded { purpose: purpose(&session)?, code_mac });
+                let ip = if session.contains_key("ip") { Some(text(&session, "ip")?) } else { None };
+                return Ok(AttemptOutcome::Recorded(SentCode {
+                    purpose: purpose(&session)?,
+                    code_mac: CodeMac::from_stored(text(&session, "code_mac")?),
+                    ip: ip.map(|ip| SourceIp::from_stored(&ip)),
+                    sent_at: number(&session, "sent_at")?,
+                }));
             }
             ConditionalWrite::Rejected(session) => session,
         };
@@ -94,14 +101,9 @@ impl SmsSessions for DynamoDbStore {
             .expression_attribute_values(":true", AttributeValue::Bool(true))
             .expression_attribute_values(":false", AttributeValue::Bool(false))
             .expression_attribute_values(":until", n(verified_until))
-            .expression_attribute_values(":now", n(now))
-            .return_values(ReturnValue::AllNew);
+            .expression_attribute_values(":now", n(now));
         let session = match self.update(mark).await? {
-            ConditionalWrite::Applied(session) => {
-                let ip = if session.contains_key("ip") { Some(text(&session, "ip")?) } else { None };
-                let sent_at = number(&session, "sent_at")?;
-                return Ok(VerificationOutcome::Verified { ip: ip.map(|ip| SourceIp::from_stored(&ip)), sent_at });
-            }
+            ConditionalWrite::Applied(_) => return Ok(VerificationOutcome::Verified),
             ConditionalWrite::Rejected(session) => session,
         };
         match session {
@@ -184,7 +186,8 @@ impl DynamoDbStore {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
     }
 
-    /// Returns the write that consumes an SMS session, if it is verified for this phone number and purpose.
+    /// Returns the write that consumes an SMS session, if it is for this phone number and purpose, and verified if
+    /// the purpose requires that.
     pub(super) fn consume(
         &self,
         key: &SmsSessionKey,
@@ -197,10 +200,10 @@ impl DynamoDbStore {
                 .table_name(&self.tables.sms_sessions)
                 .key("pk", s(sms_session_pk(key)))
                 .condition_expression(
-                    "expires_at > :now AND is_verified = :true AND phone = :phone AND purpose = :purpose",
+                    "expires_at > :now AND is_verified = :is_verified AND phone = :phone AND purpose = :purpose",
                 )
                 .expression_attribute_values(":now", n(now))
-                .expression_attribute_values(":true", AttributeValue::Bool(true))
+                .expression_attribute_values(":is_verified", AttributeValue::Bool(purpose.is_verified_first()))
                 .expression_attribute_values(":phone", s(phone.e164()))
                 .expression_attribute_values(":purpose", s(purpose.as_str()))
                 .build(),

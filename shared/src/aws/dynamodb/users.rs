@@ -14,7 +14,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 
 use super::item::{
     email_pk, flag, is_failed_condition, item, n, number, phone_pk, s, session_sk, text, token_version, user_id,
@@ -134,10 +134,12 @@ impl Users for DynamoDbStore {
         let id = link.as_ref().map(user_id).transpose()?;
         // For an unknown phone number, read a key that never exists, so that both cases take two round trips.
         let pk = id.map_or_else(|| "USER#".to_owned(), user_pk);
-        let user = self.get_user(pk, &["email", "name", "is_disabled", "password_reset_at"]).await?;
+        let attributes = ["token_version", "email", "name", "is_disabled", "password_reset_at"];
+        let user = self.get_user(pk, &attributes).await?;
         let (Some(user_id), Some(user)) = (id, user) else { return Ok(None) };
         Ok(Some(Account {
             user_id,
+            token_version: token_version(&user)?,
             email: Masked(text(&user, "email")?),
             name: Masked(text(&user, "name")?),
             is_disabled: flag(&user, "is_disabled")?,
@@ -165,9 +167,7 @@ impl Users for DynamoDbStore {
             .expression_attribute_values(":false", AttributeValue::Bool(false))
             .expression_attribute_values(":one", n(1));
         let consume = self.consume(key, phone, Purpose::PasswordReset, now)?;
-        let clear =
-            Delete::builder().table_name(&self.tables.limits).key("pk", s(Subject::passwords_of_account(id).as_str()));
-        let items = vec![consume, write(replace.build())?, write(clear.build())?];
+        let items = vec![consume, write(replace.build())?, self.clear(&Subject::passwords_of_account(id))?];
         Ok(self.transact(items).await?.is_committed())
     }
 

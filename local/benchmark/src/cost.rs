@@ -127,9 +127,11 @@ pub(crate) fn print(rows: &[Row], outcomes: &[Outcome], template: &Json) -> Resu
     println!("for each request to DynamoDB and {SNS_MS} ms for each to SNS. The choice of template.yaml is bold.\n");
     println!("| function | {} |", SIZES.map(|mb| format!("{mb} MB")).join(" | "));
     println!("|---|{}", "---|".repeat(SIZES.len()));
-    for &(function, outcome, _) in
-        CALLS.iter().chain(&[("token-refresh", "refreshed", 0.0), ("password", "replaced", 0.0)])
-    {
+    for &(function, outcome, _) in CALLS.iter().chain(&[
+        ("login-code", "logged in", 0.0),
+        ("token-refresh", "refreshed", 0.0),
+        ("password", "replaced", 0.0),
+    ]) {
         let (work, chosen) = (Work::new(function, outcome, rows, outcomes)?, memory(template, function)?);
         let cells = SIZES.map(|mb| {
             let cell = format!("${:.2}, {} ms", work.dollars_per_million(mb), digits(work.ms(mb)));

@@ -36,6 +36,8 @@ pub(crate) struct Case {
 pub(crate) struct Fixture {
     pub(crate) aws: FakeAws,
     session_id: String,
+    /// The id of the SMS session for a login.
+    login_session_id: String,
     tokens: Vec<Json>,
     device_token: SecretString,
 }
@@ -76,14 +78,19 @@ impl Fixture {
             "token_version": n(session.token_version.into()), "is_disabled": flag(false), "claims": json!({ "M": {} }),
         });
         let link = json!({ "user_id": s(&user.to_string()) });
+        let sms_session_item = |id: &SmsSessionId, purpose: Purpose| {
+            json!({
+                "phone": s(PHONE), "purpose": s(purpose.as_str()),
+                "code_mac": s(id.code_mac(&phone, purpose, &code).as_str()), "sent_at": n(now), "attempts": n(1),
+                "max_attempts": n(5), "is_verified": flag(purpose.is_verified_first()), "sign_ups": n(0),
+                "ip": s("203.0.113.7"), "expires_at": n(now + 100_000),
+            })
+        };
+        let login_session = SmsSessionId::random();
+        let login_session_pk = format!("{SMS_SESSION}{}", login_session.key().as_str());
+        let login_session_item = sms_session_item(&login_session, Purpose::Login);
         // Its purpose is that of the only function that reads it: sign-up leaves the check to DynamoDB.
-        let purpose = Purpose::PasswordReset;
-        let sms_session_item = json!({
-            "phone": s(PHONE), "purpose": s(purpose.as_str()),
-            "code_mac": s(sms_session.code_mac(&phone, purpose, &code).as_str()), "sent_at": n(now), "attempts": n(1),
-            "max_attempts": n(5), "is_verified": flag(true), "sign_ups": n(0), "ip": s("203.0.113.7"),
-            "expires_at": n(now + 100_000),
-        });
+        let sms_session_item = sms_session_item(&sms_session, Purpose::PasswordReset);
         let session_item = json!({
             "generation": n(0), "rotated_at": n(now), "created_at": n(now), "user_agent": s("benchmark"),
             "token_version": n(session.token_version.into()), "expires_at": n(session.expires_at),
@@ -118,7 +125,9 @@ impl Fixture {
                 Some("UpdateItem") if body["ReturnValues"] == "UPDATED_NEW" => {
                     json!({ "Attributes": { "count": n(1) } })
                 }
-                Some("UpdateItem") if body["ReturnValues"] == "ALL_NEW" => json!({ "Attributes": sms_session_item }),
+                Some("UpdateItem") if body["ReturnValues"] == "ALL_NEW" => {
+                    json!({ "Attributes": if pk == login_session_pk { &login_session_item } else { &sms_session_item } })
+                }
                 _ => json!({}),
             };
             Response::dynamodb(200, &response)
@@ -139,6 +148,7 @@ impl Fixture {
                 Box::new(secrets_manager),
             )?,
             session_id: sms_session.expose_secret().to_owned(),
+            login_session_id: login_session.expose_secret().to_owned(),
             tokens,
             device_token,
         })
@@ -154,6 +164,7 @@ impl Fixture {
             "session_id": self.session_id,
         });
         let verify = json!({ "session_id": self.session_id, "phone": PHONE, "auth_code": CODE });
+        let login_code = json!({ "session_id": self.login_session_id, "phone": PHONE, "auth_code": CODE });
         let replace = replace_password(&json!(self.session_id), "a newer horse battery");
         // Leaves out the step that creates a key, whose duration is random.
         let rotation = json!({ "Step": "setSecret", "SecretId": PRIVATE_KEYS_SECRET, "ClientRequestToken": "2" });
@@ -177,6 +188,7 @@ impl Fixture {
             case("login: unknown user", "login", Some(401), vec![login("nobody@example.com", "a wrong battery")]),
             case("login: wrong password, device token", "login", Some(401), vec![on_device("minji@example.com")]),
             case("login: unknown user, device token", "login", Some(401), vec![on_device("nobody@example.com")]),
+            ok("login-code", post("login/code", &login_code)),
             case("profile", "profile", Some(200), profiles.iter().take(1).cloned().collect()),
             case("profile: a new token each time", "profile", Some(200), profiles),
             ok("password", replace),

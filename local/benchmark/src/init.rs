@@ -89,7 +89,8 @@ mod tests {
             ("jwks", 1),
             ("profile", 1),
             ("logout", 1),
-            ("password", 2),
+            ("password", 3),
+            ("login-code", 2),
             ("sms-auth-verify", 1),
             ("sms-auth-send", 2),
             ("login", 2),
@@ -103,6 +104,7 @@ mod tests {
     fn only_functions_with_private_keys_call_secrets_manager() {
         for (function, operation) in [
             ("login", Some("GetSecretValue")),
+            ("login-code", Some("GetSecretValue")),
             ("rotate-keys", Some("DescribeSecret")),
             ("profile", None),
             ("jwks", None),

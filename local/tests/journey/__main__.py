@@ -52,7 +52,7 @@ def main():
             check_restarted(client, tokens)
             servers[1].stop()
 
-            check_log(servers[0].lines + servers[1].lines, secrets, sends=3)
+            check_log(servers[0].lines + servers[1].lines, secrets, sends=6)
         except BaseException:
             print("Output of local/run:\n", *[line for server in servers for line in server.lines], sep="| ")
             raise

@@ -3,6 +3,7 @@
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
 
 from assertions import equal
 from client import API
@@ -18,6 +19,8 @@ def check_endpoints(client):
     check_sign_up(client, user)
     tokens = client.returns(200, "POST", f"{API}/login", {"email": "JIHO@example.com", "password": user["password"]})
     check_account(client, tokens)
+    check_login_by_code(client)
+    check_local_outbox(client)
     check_errors(client)
     check_sessions(client, tokens)
     check_unknown_routes(client)
@@ -56,6 +59,28 @@ def check_account(client, tokens):
         equal(client.returns(200, "GET", f"{API}/{taken}"), {"is_duplicated": True}, taken)
     client.rejects(401, "TOKEN__MISSING", "GET", f"{API}/profile")
     client.rejects(401, "TOKEN__INVALID", "GET", f"{API}/profile", Authorization=f"Bearer {refresh}")
+
+
+def check_login_by_code(client):
+    phone = "+821034567890"
+    send = {"phone": phone, "purpose": "login"}
+    # In the language of the client, with a code of eight digits.
+    sent = client.returns(200, "POST", f"{API}/sms-auth/send", send, **{"Accept-Language": "ja-JP, en;q=0.5"})
+    equal(sent["code_length"], 8, "the digits of the code")
+    [message] = client.returns(200, "GET", f"/local/outbox?phone={quote(phone)}")["messages"]
+    code = re.fullmatch(r"\[Ably\] ログインの認証コード: (\d{8}) \(5分間有効\) 他人に教えないでください", message["text"]).group(1)
+    client.secrets.add(code)
+    log_in = {"session_id": sent["session_id"], "phone": phone, "auth_code": code}
+    client.rejects(404, "SMS__SESSION_NOT_FOUND", "POST", f"{API}/sms-auth/verify", log_in)
+    wrong = log_in | {"auth_code": "00000000" if code != "00000000" else "00000001"}
+    client.rejects(401, "SMS__AUTH_CODE_NOT_MATCHED", "POST", f"{API}/login/code", wrong)
+    client.rejects(404, "USER__NOT_FOUND", "POST", f"{API}/login/code", log_in)
+
+
+def check_local_outbox(client):
+    path = "/local/outbox?phone=%2B821034567890"
+    client.rejects(403, "REQUEST__CROSS_SITE", "GET", path, Host="evil.example:9000")
+    client.returns(200, "GET", path, Host=f"127.0.0.1:{client.port}")
 
 
 def check_errors(client):

@@ -218,11 +218,31 @@ impl Walk {
         let too_short = replace_password(&own_reset_session_id, "short");
         self.call("password", "password too short", too_short, 422, &nothing)?;
         let replace = |session_id: &Json| replace_password(session_id, "a newer horse battery");
-        let replaced = Usage::dynamodb("3 GetItem, 1 TransactWriteItems", 3.0, 6.0);
+        let replaced = Usage::dynamodb("3 GetItem, 1 TransactWriteItems, 1 UpdateItem", 3.0, 7.0).with_sms();
         self.call("password", "replaced", replace(&own_reset_session_id), 200, &replaced)?;
         self.call("password", "SMS session already used", replace(&own_reset_session_id), 401, &one_read)?;
         let three_reads = Usage::dynamodb("3 GetItem", 3.0, 0.0);
         self.call("password", "unknown phone number", replace(reset_session_id), 404, &three_reads)?;
+
+        // Login by code.
+        self.clear_rate_limit(own_phone)?;
+        let by_code = post("sms-auth/send", &json!({ "phone": own_phone, "purpose": "login" }));
+        let sent = self.call("sms-auth-send", "sent, for a login", by_code, 200, &opened_directly)?;
+        let (session_id, code) = (&sent["session_id"], self.state().code.clone());
+        let log_in = |code: &str| {
+            post("login/code", &json!({ "session_id": session_id, "phone": own_phone, "auth_code": code }))
+        };
+        self.call(
+            "sms-auth-verify",
+            "SMS session for a login",
+            verify(session_id, own_phone, &code),
+            404,
+            &one_update,
+        )?;
+        self.call("login-code", "wrong code", log_in(another_code(&code)), 401, &one_update)?;
+        let logged_in = Usage::dynamodb("2 GetItem, 1 TransactWriteItems, 2 UpdateItem", 2.0, 8.0);
+        self.call("login-code", "logged in", log_in(&code), 200, &logged_in)?;
+        self.call("login-code", "SMS session already used", log_in(&code), 404, &one_update)?;
 
         // Guesses.
         self.clear_rate_limit(other_phone)?;

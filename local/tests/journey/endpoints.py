@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from assertions import equal
 from client import API
-from server import SECONDS_BETWEEN_SENDS
+from server import SECONDS_BETWEEN_SENDS, TEST_CODE, TEST_PHONE
 from tokens import TOKENS, expect_tokens, parts_of
 
 LOGIN = {"email": "jiho@example.com", "password": "staple battery horse"}
@@ -20,6 +20,7 @@ def check_endpoints(client):
     tokens = client.returns(200, "POST", f"{API}/login", {"email": "JIHO@example.com", "password": user["password"]})
     check_account(client, tokens)
     check_login_by_code(client)
+    check_test_phone(client)
     check_local_outbox(client)
     check_errors(client)
     check_sessions(client, tokens)
@@ -75,6 +76,15 @@ def check_login_by_code(client):
     wrong = log_in | {"auth_code": "00000000" if code != "00000000" else "00000001"}
     client.rejects(401, "SMS__AUTH_CODE_NOT_MATCHED", "POST", f"{API}/login/code", wrong)
     client.rejects(404, "USER__NOT_FOUND", "POST", f"{API}/login/code", log_in)
+
+
+def check_test_phone(client):
+    client.secrets.add(TEST_CODE)
+    sent = client.returns(200, "POST", f"{API}/sms-auth/send", {"phone": TEST_PHONE, "purpose": "signup"})
+    equal(sent["code_length"], 8, "the digits of the code")
+    equal(client.returns(200, "GET", f"/local/outbox?phone={quote(TEST_PHONE)}")["messages"], [], "the outbox")
+    verify = {"session_id": sent["session_id"], "phone": TEST_PHONE, "auth_code": TEST_CODE}
+    equal(client.returns(200, "POST", f"{API}/sms-auth/verify", verify), {"is_verified": True}, "the response")
 
 
 def check_local_outbox(client):

@@ -11,7 +11,7 @@ class Secrets:
 
     def __init__(self):
         self.values = set()
-        self.phones = {"1012345678", "1023456789", "1034567890"}  # of Korea, without the prefixes of their spellings
+        self.phones = {"1012345678", "1023456789", "1034567890", "2025550123"}  # without the prefixes of their spellings
 
     def add(self, *values):
         self.values.update(value for value in values if value)

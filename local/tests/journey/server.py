@@ -6,6 +6,7 @@ import socket
 import subprocess
 import threading
 import time
+from datetime import date, timedelta
 from pathlib import Path
 
 from assertions import check
@@ -14,6 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent.parent
 SECONDS_TO_COMPILE = 900
 # Short, because the walk through the README waits for it.
 SECONDS_BETWEEN_SENDS = 5
+# A phone number of another country than the default one, which gets no SMS.
+TEST_PHONE, TEST_CODE = "+12025550123", "58203914"
 
 
 class Server:
@@ -25,6 +28,7 @@ class Server:
         settings = {
             "LOCAL_DIR": str(folder),
             "SECONDS_BETWEEN_SENDS": str(SECONDS_BETWEEN_SENDS),
+            "TEST_PHONES": f"{TEST_PHONE}:{TEST_CODE}:{date.today() + timedelta(days=30)}",
             # The functions log as much as they can. RUST_LOG is set for them only: at that level
             # cargo lambda prints requests.
             "AWS_LAMBDA_LOG_LEVEL": "TRACE",

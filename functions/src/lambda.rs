@@ -15,6 +15,7 @@ use shared::access::Access;
 use shared::app::App;
 use shared::clock::{Clock as _, SystemClock};
 use shared::error::BoxError;
+use shared::values::{Region, phone};
 use tokio::sync::OnceCell;
 use tracing::Subscriber;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -32,7 +33,7 @@ use crate::http::{ApiError, Endpoint, Request, Response};
 use crate::jobs::Job;
 
 /// Connects a function to what it uses.
-type Connect = fn(Access) -> Pin<Box<dyn Future<Output = Result<App, BoxError>> + Send>>;
+type Connect = fn(Access, fn(Region)) -> Pin<Box<dyn Future<Output = Result<App, BoxError>> + Send>>;
 
 /// Runs `endpoint` as a Lambda function until Lambda stops the process.
 ///
@@ -40,24 +41,25 @@ type Connect = fn(Access) -> Pin<Box<dyn Future<Output = Result<App, BoxError>> 
 /// request returns 500 and retries.
 ///
 /// Inlined, so that the compiler knows the endpoint: only a function that sends SMS links the provider's
-/// client.
+/// client, and only one that parses phone numbers their metadata.
 ///
 /// # Errors
 /// If the Lambda runtime fails.
 #[inline(always)]
 pub fn serve(endpoint: Endpoint) -> impl Future<Output = Result<(), Error>> {
     let connect: Connect = if endpoint.access.sms {
-        |access| Box::pin(backend::connect_with_sms(access))
+        |access, prepare| Box::pin(backend::connect_with_sms(access, prepare))
     } else {
-        |access| Box::pin(backend::connect(access))
+        |access, prepare| Box::pin(backend::connect(access, prepare))
     };
-    serve_with(endpoint, connect)
+    let prepare = if endpoint.access.phone_metadata { phone::warm_up } else { |_| {} };
+    serve_with(endpoint, connect, prepare)
 }
 
-async fn serve_with(endpoint: Endpoint, connect: Connect) -> Result<(), Error> {
+async fn serve_with(endpoint: Endpoint, connect: Connect, prepare: fn(Region)) -> Result<(), Error> {
     logger(std::io::stdout).init();
     let app = OnceCell::new();
-    let connect = async || app.get_or_try_init(|| connect(endpoint.access)).await;
+    let connect = async || app.get_or_try_init(|| connect(endpoint.access, prepare)).await;
     // Ignore a failure here: the first request retries and reports it.
     let _ = connect().await;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Event>| {

@@ -43,7 +43,7 @@ pub struct OutboxResponse {
 /// 422; 403 if the client used another host than localhost; or 500 if SQLite fails.
 pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     if !request.is_for_localhost() {
-        return Err(ApiError::CrossSite);
+        return Err(ApiError::NotLocalhost);
     }
     let OutboxRequest { phone } = request.read(app.config.default_region)?;
     let messages = local::outbox(app.clock.clone()).and_then(|outbox| Ok(outbox.messages(&phone)?))?;

@@ -19,16 +19,17 @@ use shared::clock::{Clock, SystemClock};
 use shared::config::Config;
 use shared::error::BoxError;
 use shared::tokens::Keyring;
+use shared::values::Region;
 
 use key_file::KeyFile;
 pub use outbox::{Message, Outbox};
 pub use sqlite::{OpenError, SqliteStore};
 
-/// Connects a local function. Every local function has the outbox.
+/// Connects a local function. Every local function has the outbox. Calls `prepare` with the default region.
 ///
 /// # Errors
 /// If a variable is invalid or the folder cannot be used; and on AWS, where no local build may run.
-pub async fn connect(access: Access) -> Result<App, BoxError> {
+pub async fn connect(access: Access, prepare: fn(Region)) -> Result<App, BoxError> {
     // Lambda sets this variable, `cargo lambda watch` does not.
     if std::env::var_os("LAMBDA_TASK_ROOT").is_some() {
         return Err(
@@ -48,15 +49,17 @@ pub async fn connect(access: Access) -> Result<App, BoxError> {
         let now = clock.now();
         Keyring::load(Box::new(KeyFile::open(folder.join("keys.json"), now)?), now).await?
     };
-    Ok(App::new(Config::from_env()?, store, sms, clock).with_keyring(keyring))
+    let config = Config::from_env()?;
+    prepare(config.default_region);
+    Ok(App::new(config, store, sms, clock).with_keyring(keyring))
 }
 
 /// Does the same as [`connect`], which connects every local function to the outbox.
 ///
 /// # Errors
 /// As [`connect`].
-pub async fn connect_with_sms(access: Access) -> Result<App, BoxError> {
-    connect(access).await
+pub async fn connect_with_sms(access: Access, prepare: fn(Region)) -> Result<App, BoxError> {
+    connect(access, prepare).await
 }
 
 /// Opens the outbox of the local run.

@@ -1,23 +1,19 @@
-"""Writes the filter of common passwords that the functions contain.
+"""Merges lists into the list of common passwords.
 
-    python3 local/tools/common_passwords.py [LIST...]
+    python3 local/tools/common_passwords.py LIST...
+    UPDATE_COMMON_PASSWORDS=1 cargo test -p shared common_passwords
 
-Adds the passwords of each LIST to shared/src/values/common-passwords.txt, then writes common-passwords.bin beside it,
-a Bloom filter of all of them. A LIST is a text file with one password per line, or a JSON array. Passwords that other
-rules reject are left out. Add the license of a LIST to common-passwords.LICENSE.
+Adds the passwords of each LIST, a text file with one password per line or a JSON array, to
+shared/src/values/common-passwords.txt. Passwords that other rules reject are left out. The second command then writes
+the filter that the functions contain. Add the license of a LIST to common-passwords.LICENSE.
 """
 
-import hashlib
 import json
 import sys
 import unicodedata
 from pathlib import Path
 
-VALUES = Path(__file__).parents[2] / "shared/src/values"
-TEXT = VALUES / "common-passwords.txt"
-# The same numbers as in common_passwords.rs.
-BYTES = 88_000
-BITS_PER_PASSWORD = 10
+TEXT = Path(__file__).parents[2] / "shared/src/values/common-passwords.txt"
 
 
 def read(path):
@@ -38,23 +34,12 @@ def is_allowed(password):
     )
 
 
-def bits_of(password):
-    digest = hashlib.sha512(password.encode()).digest()
-    return [int.from_bytes(digest[4 * n : 4 * n + 4], "big") % (8 * BYTES) for n in range(BITS_PER_PASSWORD)]
-
-
 def main():
     lists = [TEXT, *map(Path, sys.argv[1:])]
     passwords = {folded(password) for path in lists for password in read(path)}
     passwords = sorted(filter(is_allowed, passwords))
     TEXT.write_text("".join(f"{password}\n" for password in passwords), "utf-8")
-    filter_ = bytearray(BYTES)
-    for password in passwords:
-        for bit in bits_of(password):
-            filter_[bit // 8] |= 1 << bit % 8
-    TEXT.with_suffix(".bin").write_bytes(filter_)
-    share = sum(byte.bit_count() for byte in filter_) / (8 * BYTES)
-    print(f"{len(passwords)} passwords; 1 of {share**-BITS_PER_PASSWORD:.0f} others is rejected")
+    print(f"{len(passwords)} passwords")
 
 
 if __name__ == "__main__":

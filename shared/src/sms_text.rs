@@ -73,10 +73,10 @@ pub fn code(
 pub fn password_was_reset(language: Language, service: &str) -> String {
     match language {
         Language::Korean => {
-            format!("[{service}] 비밀번호가 재설정되었습니다. 본인이 아니면 바로 다시 재설정하세요.")
+            format!("[{service}] 비밀번호가 재설정되었습니다. 본인이 아니라면 즉시 비밀번호를 재설정하세요.")
         }
         Language::Japanese => {
-            format!("[{service}] パスワードが再設定されました。心当たりがなければすぐに再設定してください。")
+            format!("[{service}] パスワードが再設定されました。お心当たりがない場合は、すぐに再設定してください。")
         }
         Language::English => format!("[{service}] Your password was reset. Not you? Reset it now."),
     }
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_longest_english_texts_with_a_name_in_another_script_lack_the_warning() {
+    fn only_english_texts_with_a_name_in_another_script_lack_the_warning() {
         let warns = |text: &str| ["공유 금지", "教えないで", "Do not share"].iter().any(|part| text.contains(part));
         for name in NAMES {
             for (language, text) in texts(name, LastLine::None) {
@@ -187,15 +187,47 @@ mod tests {
                 assert!(text.ends_with(&format!("\n@{longest} #12345678")));
             }
         }
-        // The documentation states this sum.
-        for (name, domain) in [(20, 1), (4, 17), (1, 20)] {
-            for language in [Language::Korean, Language::Japanese] {
-                let (name, domain) = ("가".repeat(name), "a".repeat(domain));
-                let line = LastLine::Domain(&domain);
-                let text = code(language, Purpose::PasswordReset, &auth_code(), &name, SECONDS, line);
-                assert_eq!(segments(&text), 1, "{}", text.as_str());
-            }
+    }
+
+    /// Returns the most characters that the names of the service, of `letter`s, and of the domain have together in one
+    /// segment.
+    fn room(language: Language, purpose: Purpose, seconds: i64, letter: &str) -> usize {
+        let fits = |domain: &usize| {
+            let (name, domain) = (letter, "a".repeat(*domain));
+            segments(&code(language, purpose, &auth_code(), name, seconds, LastLine::Domain(&domain))) == 1
+        };
+        (1..100).take_while(fits).last().unwrap_or_default() + letter.chars().count()
+    }
+
+    #[test]
+    fn the_documented_room_for_a_domain_is_that_of_the_longest_text() {
+        let least = |languages: &[Language], letter| {
+            let purposes = Purpose::ALL.into_iter();
+            purposes
+                .flat_map(|purpose| languages.iter().map(move |language| room(*language, purpose, SECONDS, letter)))
+                .min()
+        };
+        assert_eq!(least(&[Language::Korean, Language::Japanese], "가"), Some(21));
+        assert_eq!(least(&[Language::English], "가"), Some(10));
+        assert!(least(&[Language::English], "a") >= Some(20 + 40), "the longest ones have room");
+    }
+
+    #[test]
+    fn a_name_in_another_script_leaves_no_room_for_the_english_warning_from_three_characters_on() {
+        for purpose in Purpose::ALL {
+            let text = code(Language::English, purpose, &auth_code(), "가나다", SECONDS, LastLine::None);
+            assert!(!text.contains("share"), "{}", text.as_str());
         }
+        // With a domain, the line takes the place of most warnings that are not in GSM's alphabet.
+        let line = LastLine::Domain("app.example.com");
+        let with_warning = |language| {
+            let texts = Purpose::ALL.map(|purpose| code(language, purpose, &auth_code(), "Ably", 300, line));
+            texts
+                .iter()
+                .filter(|text| text.contains("금지") || text.contains("教えないで") || text.contains("share"))
+                .count()
+        };
+        assert_eq!(Language::ALL.map(with_warning), [0, 3, 0]);
     }
 
     #[test]

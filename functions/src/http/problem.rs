@@ -32,7 +32,7 @@ pub enum ApiError {
     #[error("the code or the phone number does not match")]
     CodeNotMatched,
     /// The attempts of the SMS session are exhausted.
-    #[error("too many wrong codes: request a new one")]
+    #[error("too many attempts: request a new code")]
     TooManyAttempts {
         /// The seconds until the SMS session has expired.
         retry_after: i64,
@@ -79,6 +79,9 @@ pub enum ApiError {
     /// A web page of another site sent the request.
     #[error("web pages of other sites must not send this request")]
     CrossSite,
+    /// The client did not use the name or the address of this computer.
+    #[error("the outbox responds to localhost and 127.0.0.1 only")]
+    NotLocalhost,
     /// No account has this phone number.
     #[error("no account has this phone number")]
     UserNotFound,
@@ -148,7 +151,7 @@ impl ApiError {
             Self::TooManyPasswords { .. } => ErrorCode::UserTooManyAttempts,
             Self::VerificationRequired => ErrorCode::UserVerificationRequired,
             Self::TooManyRequests { .. } => ErrorCode::RequestTooMany,
-            Self::CrossSite => ErrorCode::RequestCrossSite,
+            Self::CrossSite | Self::NotLocalhost => ErrorCode::RequestCrossSite,
             Self::UserNotFound => ErrorCode::UserNotFound,
             Self::UserDisabled => ErrorCode::UserDisabled,
             Self::TokenMissing => ErrorCode::TokenMissing,

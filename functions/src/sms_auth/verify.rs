@@ -101,6 +101,9 @@ pub async fn compare_code(
     if !session_id.code_matches(phone, sent.purpose, code, &sent.code_mac) {
         return Err(ApiError::CodeNotMatched);
     }
+    if app.test_phone(phone, now).is_some() {
+        tracing::info!(?phone, "the code of a test phone was accepted");
+    }
     Ok(sent)
 }
 

@@ -267,3 +267,33 @@ async fn paused_sms_are_sent_again_once_they_are_resumed() {
     send().await.ok();
     assert_eq!(app.texts("01012345678").len(), 2);
 }
+
+/// Signs up on `tables`, and returns an app whose reset of the password is verified, with the SMS session's id.
+async fn before_reset(tables: &Tables) -> (TestApp, String) {
+    let app = TestApp::on(tables.store(), NOW);
+    app.sign_up("minji@example.com", "01012345678").await;
+    app.clock.advance(60);
+    let session_id = app.verified_sms_session("01012345678", Some("password_reset")).await;
+    (app, session_id)
+}
+
+#[tokio::test]
+async fn reset_succeeds_without_its_sms_while_sms_are_paused_or_their_total_cannot_be_counted() {
+    for is_paused in [true, false] {
+        let tables = Tables::create();
+        let (mut app, session_id) = before_reset(&tables).await;
+        app.inner.sms = Box::new(PanickingSms);
+        if is_paused {
+            pause_sms(&tables, true);
+        } else {
+            let throttle_updates =
+                |operation: &str, _| if operation == "UpdateItem" { Fault::Throttle } else { Fault::None };
+            app.inner.store = Box::new(tables.store_at(&proxy(throttle_updates)));
+        }
+        let body = format!(r#"{{"session_id":"{session_id}","password":"a newer horse battery"}}"#);
+        app.call_by_name("password", json_request(&body)).await.ok();
+        pause_sms(&tables, false);
+        app.inner.store = Box::new(tables.store());
+        app.login("minji@example.com", "a newer horse battery").await.ok();
+    }
+}

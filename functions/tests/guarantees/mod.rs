@@ -93,6 +93,7 @@ macro_rules! guarantees {
                 login_by_code_starts_a_session_and_consumes_the_sms_session,
                 login_by_code_requires_an_sms_session_for_its_phone_and_for_login,
                 concurrent_logins_with_one_code_start_one_session,
+                login_by_code_after_a_reset_starts_a_revoked_session,
                 session_of_an_unknown_user_is_revoked,
                 concurrent_refreshes_do_not_survive_a_reset,
             }

@@ -234,3 +234,17 @@ pub(crate) async fn concurrent_logins_with_one_code_start_one_session(test: Test
         assert_eq!(refresh(store, session, NOW + 100).await, expected);
     }
 }
+
+pub(crate) async fn login_by_code_after_a_reset_starts_a_revoked_session(test: TestStore) {
+    let store = test.connection();
+    let first = logged_in(store).await;
+    // The account was read before the reset.
+    let session = new_session(first.user_id, NOW);
+    let reset = verified(store, phone(1), PasswordReset, NOW).await.key;
+    let hash = PasswordHash::from_stored("the second hash".to_owned());
+    assert!(store.reset_password(first.user_id, &hash, &phone(1), &reset, NOW).await.unwrap());
+    let key = opened(store, phone(1), Login, NOW).await.key;
+    assert!(log_in_by_code(store, &session, phone(1), &key, NOW).await);
+    assert_eq!(refresh(store, session, NOW + 100).await, Revoked);
+    assert_eq!(store.profile(&caller(&session), NOW).await.unwrap(), ProfileOutcome::Revoked);
+}

@@ -152,11 +152,12 @@ fn the_patterns_reject_what_the_code_rejects() {
 fn the_patterns_accept_what_the_code_accepts() {
     let template = template();
     let test_phone = "+12025550123:58203914:2027-01-31";
+    let test_phones: Vec<_> = (0..5).map(|nth| test_phone.replace("0123", &format!("012{nth}"))).collect();
     for (variable, good) in [
         ("SMS_DOMAIN", "app.example.com"),
         ("SMS_APP_HASHES", "FA+9qCX9VSu,abc/efghij1"),
         ("TEST_PHONES", test_phone),
-        ("TEST_PHONES", &[test_phone; 5].join(",")),
+        ("TEST_PHONES", &test_phones.join(",")),
         ("SMS_COUNTRIES", "KR,JP"),
         ("ALLOWED_ORIGINS", "https://app.example.com,http://localhost:3000"),
     ] {
@@ -167,15 +168,39 @@ fn the_patterns_accept_what_the_code_accepts() {
     }
 }
 
-/// The functions that read a setting which not all of them read; those of the limits are not listed.
-const READERS: [(&str, &[&str]); 7] = [
+/// The functions that read each setting. All functions read those that are missing here.
+const READERS: [(&str, &[&str]); 31] = [
+    ("DEFAULT_REGION", &["login", "login-code", "phone-duplicate-check", "signup", "sms-auth-send", "sms-auth-verify"]),
     ("SERVICE_NAME", &["password", "signup", "sms-auth-send"]),
     ("CODE_SECONDS", &["login-code", "sms-auth-send", "sms-auth-verify"]),
+    ("VERIFIED_SECONDS", &["sms-auth-verify"]),
+    ("REQUIRE_PURPOSE", &["sms-auth-send"]),
+    ("ATTEMPTS_PER_SMS_SESSION", &["sms-auth-send"]),
+    ("ATTEMPTS_PER_UNNAMED_RESET", &["sms-auth-send"]),
+    ("SIGN_UPS_PER_SMS_SESSION", &["signup"]),
+    ("SECONDS_BETWEEN_SENDS", &["sms-auth-send"]),
+    ("SMS_PER_PHONE", &["sms-auth-send"]),
+    ("SMS_PER_PHONE_FOR_UNNAMED_RESET", &["sms-auth-send"]),
+    ("SMS_PER_IP", &["login-code", "sms-auth-send", "sms-auth-verify"]),
+    ("SMS_PER_DEVICE", &["sms-auth-send"]),
+    ("SMS_PER_ACCOUNT", &["sms-auth-send"]),
     ("SMS_PER_DAY", &["password", "sms-auth-send"]),
+    ("SMS_PERCENT_FOR_STRANGERS", &["sms-auth-send"]),
+    ("SMS_COUNTRIES", &["sms-auth-send"]),
+    ("PASSWORDS_PER_ACCOUNT", &["login"]),
+    ("PASSWORDS_IN_A_ROW", &["login"]),
+    ("PASSWORDS_PER_DEVICE", &["login"]),
+    ("PASSWORDS_PER_IP", &["login"]),
+    ("CHECKS_PER_IP", &["email-duplicate-check", "phone-duplicate-check"]),
     ("SMS_DOMAIN", &["sms-auth-send"]),
     ("SMS_APP_HASHES", &["sms-auth-send"]),
     ("SMS_AFTER_RESET", &["password"]),
-    ("TEST_PHONES", &["password", "sms-auth-send"]),
+    ("TEST_PHONES", &["login-code", "password", "sms-auth-send", "sms-auth-verify"]),
+    ("BCRYPT_COST", &["login", "password", "signup"]),
+    ("TOKEN_AUDIENCE", &["login", "login-code", "profile", "signup", "token-refresh"]),
+    ("ACCESS_TOKEN_SECONDS", &["jwks", "login", "login-code", "signup", "token-refresh"]),
+    ("REFRESH_TOKEN_SECONDS", &["login", "login-code", "signup", "token-refresh"]),
+    ("SESSION_SECONDS", &["login", "login-code", "signup", "token-refresh"]),
 ];
 
 #[test]
@@ -186,6 +211,12 @@ fn the_template_gives_each_function_the_settings_that_it_reads() {
         let with = functions.iter().filter(|function| has(&function.properties));
         let with: BTreeSet<&str> = with.map(|function| function.bin.as_str()).collect();
         assert_eq!(with, readers.iter().copied().collect(), "{variable}");
+    }
+    let global = &template()["Globals"]["Function"]["Environment"]["Variables"];
+    for setting in SETTINGS {
+        let is_listed = READERS.iter().any(|(variable, _)| *variable == setting.variable);
+        let is_of_sns = matches!(setting.variable, "SMS_SENDER_ID" | "SMS_MAX_PRICE_USD");
+        assert_eq!(is_listed || is_of_sns, global[setting.variable].is_null(), "{}", setting.variable);
     }
     // A function that sends SMS has the settings of SNS.
     for variable in ["SMS_SENDER_ID", "SMS_MAX_PRICE_USD"] {

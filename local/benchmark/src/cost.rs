@@ -198,6 +198,7 @@ const REJECTED: &[(&str, &str)] = &[
     ("sms-auth-verify", "unknown SMS session"),
     ("sms-auth-verify", "attempts exhausted"),
     ("signup", "attempts exhausted"),
+    ("login-code", "attempts exhausted"),
     ("login", "limit of the address exhausted"),
     ("login", "limit of the account exhausted"),
     ("login", "passwords in a row exhausted"),

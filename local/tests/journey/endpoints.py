@@ -20,6 +20,7 @@ def check_endpoints(client):
     tokens = client.returns(200, "POST", f"{API}/login", {"email": "JIHO@example.com", "password": user["password"]})
     check_account(client, tokens)
     check_login_by_code(client)
+    check_sms_after_reset(client)
     check_test_phone(client)
     check_local_outbox(client)
     check_errors(client)
@@ -76,6 +77,13 @@ def check_login_by_code(client):
     wrong = log_in | {"auth_code": "00000000" if code != "00000000" else "00000001"}
     client.rejects(401, "SMS__AUTH_CODE_NOT_MATCHED", "POST", f"{API}/login/code", wrong)
     client.rejects(404, "USER__NOT_FOUND", "POST", f"{API}/login/code", log_in)
+
+
+def check_sms_after_reset(client):
+    # The README's walk reset this user's password.
+    messages = client.returns(200, "GET", "/local/outbox?phone=%2B821012345678")["messages"]
+    expected = "[Ably] 비밀번호가 재설정되었습니다. 본인이 아니라면 즉시 비밀번호를 재설정하세요."
+    equal(messages[0]["text"], expected, "the SMS after the reset")
 
 
 def check_test_phone(client):

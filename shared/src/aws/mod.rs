@@ -18,7 +18,7 @@ use crate::config::{Config, SETTINGS};
 use crate::error::BoxError;
 use crate::sms::NoSms;
 use crate::tokens::Keyring;
-use crate::values::phone;
+use crate::values::Region;
 
 pub use aws_types::SdkConfig;
 pub use dynamodb::{DynamoDbStore, PublicKeys, TableNames};
@@ -33,20 +33,21 @@ use variable::variable;
 
 /// Connects a function to the services of its `access`, once, in init, where Lambda provides a full CPU.
 /// Opens each connection with one cheap request, so that the first invocation does not have to: functions
-/// that verify tokens load the public keys, others read an item that does not exist.
+/// that verify tokens load the public keys, others read an item that does not exist. Calls `prepare` with the
+/// default region meanwhile.
 ///
 /// # Errors
 /// If a variable is missing or invalid, or the keys cannot be loaded. Ignores a DynamoDB or SNS that does
 /// not respond: the first request retries.
-pub async fn connect(access: Access) -> Result<App, BoxError> {
-    connect_with(Config::from_env()?, &sdk_config()?, access).await
+pub async fn connect(access: Access, prepare: fn(Region)) -> Result<App, BoxError> {
+    connect_with(Config::from_env()?, &sdk_config()?, access, prepare).await
 }
 
 /// Does the same for a function that sends SMS.
 ///
 /// # Errors
 /// As [`connect`].
-pub async fn connect_with_sms(access: Access) -> Result<App, BoxError> {
+pub async fn connect_with_sms(access: Access, prepare: fn(Region)) -> Result<App, BoxError> {
     for setting in SETTINGS.iter().filter(|setting| setting.is_required_on_aws) {
         variable(setting.variable)?;
     }
@@ -54,11 +55,11 @@ pub async fn connect_with_sms(access: Access) -> Result<App, BoxError> {
     let timeout = Timeouts::used_by(&sdk).warm_up();
     let sms = SnsSms::new(&sdk, config.sms.clone());
     let ((), app) =
-        tokio::join!(warm_up("the SMS provider", timeout, sms.warm_up()), connect_with(config, &sdk, access));
+        tokio::join!(warm_up("the SMS provider", timeout, sms.warm_up()), connect_with(config, &sdk, access, prepare));
     Ok(App { sms: Box::new(sms), ..app? })
 }
 
-async fn connect_with(config: Config, sdk: &SdkConfig, access: Access) -> Result<App, BoxError> {
+async fn connect_with(config: Config, sdk: &SdkConfig, access: Access, prepare: fn(Region)) -> Result<App, BoxError> {
     let store = DynamoDbStore::new(sdk, TableNames::from_env()?);
     let timeout = Timeouts::used_by(sdk).warm_up();
     let keyring = async {
@@ -77,12 +78,8 @@ async fn connect_with(config: Config, sdk: &SdkConfig, access: Access) -> Result
         }
     };
     // Polled last, while other threads look up the names of the services.
-    let phone_metadata = async {
-        if access.phone_metadata {
-            phone::warm_up(config.default_region);
-        }
-    };
-    let (keyring, (), ()) = tokio::join!(keyring, connection, phone_metadata);
+    let prepared = async { prepare(config.default_region) };
+    let (keyring, (), ()) = tokio::join!(keyring, connection, prepared);
     let keyring = keyring?;
     Ok(App::new(config, store, NoSms, Arc::new(SystemClock)).with_keyring(keyring))
 }

@@ -57,7 +57,7 @@ pub(super) const DEFAULT_REGION: Setting = Setting {
     is_required_on_aws: false,
     accepts: Accepts::Text {
         must: "be a country, as two capital letters",
-        is_valid: |text| Region::from_str(text).is_ok_and(phone::is_known),
+        is_valid: |text| Region::from_str(text).is_ok_and(phone::is_country),
     },
     text: "Country (ISO 3166-1) of phone numbers without a country code",
 };
@@ -147,7 +147,7 @@ pub(super) const SMS_COUNTRIES: Setting = Setting {
                 || text.split(',').all(|country| {
                     country.len() == 2
                         && country.bytes().all(|byte| byte.is_ascii_uppercase())
-                        && Region::from_str(country).is_ok_and(phone::is_known)
+                        && Region::from_str(country).is_ok_and(phone::is_country)
                 })
         },
     },
@@ -207,12 +207,12 @@ pub(super) const SMS_DOMAIN: Setting = Setting {
     default: "",
     is_required_on_aws: false,
     accepts: Accepts::Text {
-        // With a longer domain, the text of an SMS would not fit two segments.
+        // The text of an SMS has room for 54 characters in two segments.
         must: "be a domain in lower case, of at most 40 characters",
         is_valid: |text| {
             let is_label = |label: &str| {
                 let is_valid = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-                !label.is_empty() && label.bytes().all(is_valid)
+                !label.is_empty() && label.bytes().all(is_valid) && !label.starts_with('-') && !label.ends_with('-')
             };
             text.is_empty() || text.len() <= 40 && text.contains('.') && text.split('.').all(is_label)
         },
@@ -245,7 +245,7 @@ pub(super) const TEST_PHONES: Setting = Setting {
     is_required_on_aws: false,
     accepts: Accepts::Text {
         must: "be at most 5 phone numbers with their codes and last days, as +12025550123:58203914:2027-01-31, \
-               separated by commas; the digits of a code must not be in a row",
+               separated by commas; a code has at least 5 different digits, not in a row",
         is_valid: |text| TestPhone::parse_list(text).is_some(),
     },
     text: "Phone numbers that get no SMS, each with its code and its last day, separated by commas",

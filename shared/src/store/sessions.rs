@@ -20,7 +20,8 @@ pub trait Sessions: Send + Sync {
 
     /// Starts a session of the user with `phone`, consumes the SMS session and clears the count of strangers' wrong
     /// passwords, if the SMS session is for `phone` and for a login. The caller compares the code first. Returns
-    /// `false`, and changes nothing, otherwise. If concurrent calls have the same SMS session, one succeeds.
+    /// `false`, and changes nothing, otherwise. If concurrent calls have the same SMS session, one succeeds. If all of
+    /// the user's sessions were revoked after the account was read, the new session is already revoked.
     async fn start_session_by_code(
         &self,
         session: &Session,

@@ -3,11 +3,10 @@
 use std::fmt;
 
 use email_address::{EmailAddress, Options};
-use unicode_normalization::UnicodeNormalization as _;
 use unicode_security::MixedScript as _;
 
 use super::field::{Field, InvalidField, readable};
-use super::text::is_invisible;
+use super::text::{is_invisible, nfc, nfkc};
 
 /// The longest address that fits into the path of an SMTP command (RFC 3696, erratum 1690).
 const MAX_BYTES: usize = 254;
@@ -59,7 +58,7 @@ fn parse(text: &str) -> Option<Email> {
         return None;
     }
     let (local, domain) = text.rsplit_once(['@', '\u{ff20}', '\u{fe6b}'])?;
-    let local: String = local.nfkc().collect();
+    let local = nfkc(local);
     // A quoted local part ("a b"@x.example) is legal, but unused, and has two spellings. A letter of another script
     // can look like one of the others (Latin a, Cyrillic а).
     if local.starts_with('"') || local.chars().any(is_invisible) || !local.is_single_script() {
@@ -67,10 +66,10 @@ fn parse(text: &str) -> Option<Email> {
     }
     let domain = idna::domain_to_ascii_strict(domain).ok()?;
     // NFC again, because an accent may compose with the letter in lower case only.
-    let normalized = format!("{}@{domain}", local.to_ascii_lowercase().nfc().collect::<String>());
+    let normalized = format!("{}@{domain}", nfc(&local.to_ascii_lowercase()).as_str());
     let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
     EmailAddress::parse_with_options(&normalized, options).ok()?;
-    let address = format!("{local}@{}", idna::domain_to_unicode(&domain).0);
+    let address = format!("{}@{}", local.as_str(), idna::domain_to_unicode(&domain).0);
     (normalized.len() <= MAX_BYTES && address.len() <= MAX_BYTES).then_some(Email { address, normalized })
 }
 

@@ -1,9 +1,7 @@
 //! Names and nicknames.
 
-use unicode_normalization::UnicodeNormalization as _;
-
 use super::field::{Field, InvalidField, readable};
-use super::text::{is_invisible, is_visible};
+use super::text::{is_invisible, is_visible, nfc};
 use crate::secret::Masked;
 
 /// The user's name: 1 to 50 characters, trimmed, in NFC, at least one of them visible, none of them invisible. The
@@ -49,7 +47,8 @@ readable!(Name, Field::parse);
 readable!(Nickname, Field::parse);
 
 fn line(text: &str, longest: usize) -> Option<String> {
-    let line: String = text.trim().nfc().filter(|c| !matches!(c, '\u{fe0e}' | '\u{fe0f}')).collect();
+    let without_selectors: String = text.chars().filter(|c| !matches!(c, '\u{fe0e}' | '\u{fe0f}')).collect();
+    let line = nfc(without_selectors.trim()).to_string();
     let fits = line.chars().count() <= longest && line.chars().any(is_visible);
     (fits && !line.chars().any(|c| c.is_control() || is_invisible(c))).then_some(line)
 }
@@ -90,7 +89,13 @@ mod tests {
         for text in ["김", "★", "_", "O'Neil-García 3", "\u{1f600}"] {
             assert_eq!(name(text).as_deref(), Some(text));
         }
-        assert_eq!(name("Minji \u{2764}\u{fe0f}").as_deref(), Some("Minji \u{2764}"));
+        for (text, expected) in [
+            ("Minji \u{2764}\u{fe0f}", "Minji \u{2764}"),
+            ("\u{fe0f} Kim \u{fe0f}", "Kim"),
+            ("Rene\u{fe0f}\u{301}", "René"),
+        ] {
+            assert_eq!(name(text).as_deref(), Some(expected));
+        }
     }
 
     #[test]

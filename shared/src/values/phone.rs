@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::str::FromStr as _;
 
 use rlibphonenumber::{PhoneNumberFormat, PhoneNumberType};
 
@@ -22,10 +23,40 @@ pub struct Phone {
     country_code: i32,
 }
 
-/// Whether libphonenumber knows numbers of this region.
+/// The countries whose numbers libphonenumber knows. A test compares them with its metadata, which functions that parse
+/// no number do not contain.
+const COUNTRIES: &str = "AC AD AE AF AG AI AL AM AO AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT \
+     BW BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER \
+     ES ET FI FJ FK FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GT GU GW GY HK HN HR HT HU ID IE \
+     IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV \
+     LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP \
+     NR NU NZ OM PA PE PF PG PH PK PL PM PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK \
+     SL SM SN SO SR SS ST SV SX SY SZ TA TC TD TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG US UY UZ VA \
+     VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW";
+
+/// Whether libphonenumber knows numbers of this country.
 #[must_use]
-pub fn is_known(region: Region) -> bool {
-    metadata::is_known(region)
+pub fn is_country(region: Region) -> bool {
+    COUNTRIES.split(' ').any(|country| Region::from_str(country) == Ok(region))
+}
+
+/// Returns the country calling code that the digits of a number in E.164 begin with (ITU-T E.164.D): one digit in the
+/// zones 1 and 7, two in the listed countries, otherwise three.
+///
+/// A test compares it with the metadata of libphonenumber, too.
+fn calling_code(e164: &str) -> Option<i32> {
+    const TWO_DIGITS: [&str; 44] = [
+        "20", "27", "30", "31", "32", "33", "34", "36", "39", "40", "41", "43", "44", "45", "46", "47", "48", "49",
+        "51", "52", "53", "54", "55", "56", "57", "58", "60", "61", "62", "63", "64", "65", "66", "81", "82", "84",
+        "86", "90", "91", "92", "93", "94", "95", "98",
+    ];
+    let digits = e164.strip_prefix('+').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let length = match digits.get(..2)? {
+        zone if zone.starts_with(['1', '7']) => 1,
+        start if TWO_DIGITS.contains(&start) => 2,
+        _ => 3,
+    };
+    digits.get(..length)?.parse().ok()
 }
 
 /// Parses an example of the region's numbers. The first number of a region takes longest, because its
@@ -70,7 +101,7 @@ impl Phone {
     /// Returns the number in stored text in E.164, or `None` if the text is not one.
     #[must_use]
     pub fn from_stored(e164: &str) -> Option<Self> {
-        Some(Self { country_code: metadata::country_code(e164)?, e164: e164.to_owned() })
+        Some(Self { country_code: calling_code(e164)?, e164: e164.to_owned() })
     }
 
     /// Whether the number belongs to one of these countries. Countries can share a calling code.

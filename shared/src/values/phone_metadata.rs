@@ -43,12 +43,6 @@ static DECODED: Mutex<Vec<(i32, &'static PhoneNumberUtil)>> = Mutex::new(Vec::ne
 static ALL: LazyLock<Option<PhoneNumberUtil>> =
     LazyLock::new(|| PhoneNumberUtil::new_for_metadata(PhoneMetadataCollection::decode(METADATA).ok()?).ok());
 
-/// Whether libphonenumber knows numbers of this region. The world is not a region: its numbers have no
-/// national spelling.
-pub(super) fn is_known(region: Region) -> bool {
-    region != Region::World && regions().any(|(key, _)| Region::from_str(&key.id) == Ok(region))
-}
-
 /// Parses a number as libphonenumber does with all of its metadata.
 pub(super) fn parse(text: &str, default_region: Option<Region>) -> Option<(PhoneNumber, &'static PhoneNumberUtil)> {
     let util = match text.split_once('+') {
@@ -64,11 +58,6 @@ pub(super) fn parse(text: &str, default_region: Option<Region>) -> Option<(Phone
         }
         Some((Err(_), _)) => None,
     }
-}
-
-/// Returns the country calling code of a number in E.164.
-pub(super) fn country_code(e164: &str) -> Option<i32> {
-    Some(util_for_digits(e164.strip_prefix('+')?)?.parse(e164, None).ok()?.country_code)
 }
 
 /// Returns the region of a number in E.164.
@@ -123,7 +112,7 @@ mod tests {
     use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat};
 
     use super::*;
-    use crate::values::phone::Phone;
+    use crate::values::phone::{self, Phone};
 
     /// Parses with all of the metadata, decoded as a whole.
     fn reference(text: &str, region: Region) -> Option<String> {
@@ -141,7 +130,7 @@ mod tests {
     fn numbers_of_every_country_are_parsed_as_with_all_of_the_metadata() {
         let (mut parsed, mut mobile) = (0, 0);
         for region in PHONE_NUMBER_UTIL.get_supported_regions() {
-            assert!(is_known(region), "{region:?}");
+            assert!(phone::is_country(region), "{region:?}");
             for kind in [PhoneNumberType::Mobile, PhoneNumberType::FixedLine] {
                 let Ok(number) = PHONE_NUMBER_UTIL.get_example_number_for_type_and_region(region, kind) else {
                     continue;
@@ -175,6 +164,19 @@ mod tests {
             }
         }
         assert!(parsed > 10_000 && mobile > 2_000, "{mobile} of {parsed} were mobile numbers");
+    }
+
+    #[test]
+    fn countries_are_those_of_the_metadata() {
+        let letters = || (b'A'..=b'Z').map(char::from);
+        let codes = letters().flat_map(|first| letters().map(move |second| format!("{first}{second}")));
+        let countries: Vec<_> = codes.filter_map(|code| Region::from_str(&code).ok()).collect();
+        let mut known = 0;
+        for country in countries {
+            assert_eq!(phone::is_country(country), util_for_region(country).is_some(), "{country:?}");
+            known += usize::from(phone::is_country(country));
+        }
+        assert!(known > 200 && !phone::is_country(Region::World));
     }
 
     #[test]

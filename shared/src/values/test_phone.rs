@@ -1,5 +1,7 @@
 //! Phone numbers for tests, which get no SMS.
 
+use std::collections::HashSet;
+
 use time::{Date, Month};
 
 use super::code::AuthCode;
@@ -27,21 +29,23 @@ impl TestPhone {
     /// Parses `+12025550123:58203914:2027-01-31`: a phone number in E.164, a code of eight digits, and the last day
     /// (UTC). Parses several of them, separated by commas; none in empty text.
     ///
-    /// Returns `None` if the text is anything else, or if a code is easily guessed: equal digits, or digits in a row.
+    /// Returns `None` if the text is anything else, if it repeats a phone number, or if a code is easily guessed: fewer
+    /// than five different digits, or digits in a row.
     #[must_use]
     pub fn parse_list(text: &str) -> Option<Vec<Self>> {
         if text.is_empty() {
             return Some(Vec::new());
         }
         let phones: Vec<_> = text.split(',').map(Self::parse).collect::<Option<_>>()?;
-        (phones.len() <= MAX_PHONES).then_some(phones)
+        let different: HashSet<_> = phones.iter().map(|phone| &phone.phone.0).collect();
+        (phones.len() <= MAX_PHONES && different.len() == phones.len()).then_some(phones)
     }
 
     fn parse(text: &str) -> Option<Self> {
         let [phone, code, day] = text.split(':').collect::<Vec<_>>().try_into().ok()?;
-        let digits = phone.strip_prefix('+')?;
-        let is_number = (8..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-        let is_code = code.len() == 8 && !is_in_a_row(code.as_bytes());
+        let number = Phone::from_stored(phone).filter(|phone| (9..=16).contains(&phone.e164().len()));
+        let is_number = number.is_some();
+        let is_code = code.len() == 8 && is_hard_to_guess(code.as_bytes());
         let code = AuthCode::parse(code).ok().filter(|_| is_number && is_code)?;
         Some(Self { phone: Masked(phone.to_owned()), code, expires_at: end_of(day)? })
     }
@@ -49,26 +53,37 @@ impl TestPhone {
     /// Whether `phone` is this test phone at `now`: until its last day, and during the 90 days before.
     #[must_use]
     pub fn is(&self, phone: &Phone, now: i64) -> bool {
-        self.phone.0 == phone.e164() && (self.expires_at - MAX_SECONDS..self.expires_at).contains(&now)
+        self.has_number(phone) && (self.expires_at - MAX_SECONDS..self.expires_at).contains(&now)
+    }
+
+    /// Whether `phone` is this test phone at any time.
+    #[must_use]
+    pub fn has_number(&self, phone: &Phone) -> bool {
+        self.phone.0 == phone.e164()
     }
 }
 
 /// Returns the end of a day, as `2027-01-31`, in Unix time.
 fn end_of(day: &str) -> Option<i64> {
+    let has_digits = day.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     let [year, month, day] = day.split('-').collect::<Vec<_>>().try_into().ok()?;
+    if !has_digits || (year.len(), month.len(), day.len()) != (4, 2, 2) {
+        return None;
+    }
     let month = Month::try_from(month.parse::<u8>().ok()?).ok()?;
     let date = Date::from_calendar_date(year.parse().ok()?, month, day.parse().ok()?).ok()?;
     Some(date.next_day()?.midnight().assume_utc().unix_timestamp())
 }
 
-/// Whether each digit differs from the one before by the same number.
-fn is_in_a_row(digits: &[u8]) -> bool {
-    let mut differences = digits.windows(2).map(|pair| match pair {
-        [one, next] => i16::from(*next) - i16::from(*one),
+/// Whether at least five of the digits are different, and they do not go up or down by one and the same number (0
+/// follows 9).
+fn is_hard_to_guess(digits: &[u8]) -> bool {
+    let steps = digits.windows(2).map(|pair| match pair {
+        [one, next] => (10 + i16::from(*next) - i16::from(*one)) % 10,
         _ => 0,
     });
-    let first = differences.next();
-    differences.all(|difference| Some(difference) == first)
+    let different = |numbers: &mut dyn Iterator<Item = i16>| numbers.collect::<HashSet<_>>().len();
+    different(&mut digits.iter().copied().map(i16::from)) >= 5 && different(&mut steps.into_iter()) > 1
 }
 
 #[cfg(test)]
@@ -97,8 +112,11 @@ mod tests {
     #[test]
     fn at_most_five_are_accepted() {
         assert!(TestPhone::parse_list("").unwrap().is_empty());
-        assert_eq!(TestPhone::parse_list(&[TEXT; 5].join(",")).unwrap().len(), 5);
-        assert!(TestPhone::parse_list(&[TEXT; 6].join(",")).is_none());
+        let phones =
+            |count| (0..count).map(|nth| TEXT.replace("0123", &format!("012{nth}"))).collect::<Vec<_>>().join(",");
+        assert_eq!(TestPhone::parse_list(&phones(5)).unwrap().len(), 5);
+        assert!(TestPhone::parse_list(&phones(6)).is_none());
+        assert!(TestPhone::parse_list(&[TEXT; 2].join(",")).is_none(), "a phone number has one code");
     }
 
     #[test]
@@ -116,6 +134,11 @@ mod tests {
             "+12025550123:11111111:2027-01-31",
             "+12025550123:12345678:2027-01-31",
             "+12025550123:87654321:2027-01-31",
+            "+12025550123:90123456:2027-01-31",
+            "+12025550123:12121212:2027-01-31",
+            "+12025550123:00000001:2027-01-31",
+            "+12025550123:58203914:2027-1-31",
+            "+12025550123:58203914:+027-01-31",
             "+12025550123:58203914:2027-02-29",
             "+12025550123:58203914:2027-13-01",
             "+12025550123:58203914:31.01.2027",

@@ -1,8 +1,8 @@
 //! The properties of Unicode text that values have in common.
 
+use icu_normalizer::ComposingNormalizerBorrowed;
 use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup};
 use icu_properties::{CodePointMapData, CodePointSetData};
-use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
 /// Whether `c` is displayed as nothing: default-ignorable characters (UAX 44), among which are all that control
@@ -21,11 +21,19 @@ pub(super) fn is_visible(c: char) -> bool {
     c != '\u{2800}' && !is_invisible(c) && VISIBLE.contains(CodePointMapData::<GeneralCategory>::new().get(c))
 }
 
+/// Returns the text in NFC (UAX 15), in which an accent is composed with its letter.
+pub(super) fn nfc(text: &str) -> Zeroizing<String> {
+    Zeroizing::new(ComposingNormalizerBorrowed::new_nfc().normalize(text).into_owned())
+}
+
+/// Returns the text in NFKC (UAX 15), which also replaces full-width letters, ligatures and the like.
+pub(super) fn nfkc(text: &str) -> Zeroizing<String> {
+    Zeroizing::new(ComposingNormalizerBorrowed::new_nfkc().normalize(text).into_owned())
+}
+
 /// Returns the text in NFKC and lower case, in which two spellings of the same password are equal.
 pub(super) fn folded(text: &str) -> Zeroizing<String> {
-    let compatible: Zeroizing<String> = Zeroizing::new(text.nfkc().collect());
-    let lower = Zeroizing::new(compatible.to_lowercase());
-    Zeroizing::new(lower.nfkc().collect())
+    nfkc(&Zeroizing::new(nfkc(text).to_lowercase()))
 }
 
 #[cfg(test)]

@@ -101,7 +101,7 @@ async fn right_passwords_are_not_counted() {
 }
 
 #[tokio::test]
-async fn after_100_wrong_passwords_in_a_row_only_a_reset_or_a_known_device_opens_the_account() {
+async fn after_100_wrong_passwords_in_a_row_only_a_code_or_a_known_device_opens_the_account() {
     let app = TestApp::new();
     let device_token = app.sign_up_on_a_device("minji@example.com", "01012345678").await;
     for email in ["minji@example.com", "nobody@example.com"] {

@@ -243,6 +243,21 @@ impl Walk {
         let logged_in = Usage::dynamodb("2 GetItem, 1 TransactWriteItems, 2 UpdateItem", 2.0, 8.0);
         self.call("login-code", "logged in", log_in(&code), 200, &logged_in)?;
         self.call("login-code", "SMS session already used", log_in(&code), 404, &one_update)?;
+        self.clear_rate_limit(other_phone)?;
+        let by_code = post("sms-auth/send", &json!({ "phone": other_phone, "purpose": "login" }));
+        let sent: Json =
+            serde_json::from_str(self.invoke("sms-auth-send", &by_code)?["body"].as_str().unwrap_or_default())?;
+        self.take_usage();
+        let code = self.state().code.clone();
+        let fields = json!({ "session_id": sent["session_id"], "phone": other_phone, "auth_code": code });
+        let read = Usage::dynamodb("2 GetItem, 1 UpdateItem", 2.0, 1.0);
+        self.call("login-code", "unknown phone number", post("login/code", &fields), 404, &read)?;
+        let wrong = json!({ "session_id": sent["session_id"], "phone": other_phone, "auth_code": another_code(&code) });
+        for _ in 0..4 {
+            self.invoke("login-code", &post("login/code", &wrong))?;
+        }
+        self.take_usage();
+        self.call("login-code", "attempts exhausted", post("login/code", &wrong), 429, &one_update)?;
 
         // Guesses.
         self.clear_rate_limit(other_phone)?;

@@ -1,11 +1,11 @@
 """Merges lists into the list of common passwords.
 
     python3 local/tools/common_passwords.py LIST...
-    UPDATE_COMMON_PASSWORDS=1 cargo test -p shared common_passwords
+    UPDATE_COMMON_PASSWORDS=1 cargo test -p shared the_filter_is_made_of_the_list
 
 Adds the passwords of each LIST, a text file with one password per line or a JSON array, to
 shared/src/values/common-passwords.txt. Passwords that other rules reject are left out. The second command then writes
-the filter that the functions contain. Add the license of a LIST to common-passwords.LICENSE.
+the filter that the functions contain; the other tests state the number of passwords. Add the license of a LIST to common-passwords.LICENSE.
 """
 
 import json

@@ -73,7 +73,7 @@ pub fn code(
 pub fn password_was_reset(language: Language, service: &str) -> String {
     match language {
         Language::Korean => {
-            format!("[{service}] 비밀번호가 재설정되었습니다. 본인이 아니라면 즉시 비밀번호를 재설정하세요.")
+            format!("[{service}] 비밀번호가 재설정되었습니다. 본인이 하지 않았다면 즉시 비밀번호를 다시 설정하세요.")
         }
         Language::Japanese => {
             format!("[{service}] パスワードが再設定されました。お心当たりがない場合は、すぐに再設定してください。")
@@ -214,10 +214,16 @@ mod tests {
 
     #[test]
     fn a_name_in_another_script_leaves_no_room_for_the_english_warning_from_three_characters_on() {
-        for purpose in Purpose::ALL {
-            let text = code(Language::English, purpose, &auth_code(), "가나다", SECONDS, LastLine::None);
-            assert!(!text.contains("share"), "{}", text.as_str());
+        let warns = |name: &str, purpose, code_text: &str| {
+            let auth_code = AuthCode::parse(code_text).unwrap();
+            code(Language::English, purpose, &auth_code, name, 300, LastLine::None).contains("share")
+        };
+        for (purpose, code_text) in
+            [(Purpose::Signup, "123456"), (Purpose::Login, "12345678"), (Purpose::PasswordReset, "123456")]
+        {
+            assert!(!warns("가나다", purpose, code_text), "{purpose:?}");
         }
+        assert!(warns("가나", Purpose::Login, "12345678"));
         // With a domain, the line takes the place of most warnings that are not in GSM's alphabet.
         let line = LastLine::Domain("app.example.com");
         let with_warning = |language| {

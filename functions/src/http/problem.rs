@@ -80,7 +80,7 @@ pub enum ApiError {
     #[error("web pages of other sites must not send this request")]
     CrossSite,
     /// The client did not use the name or the address of this computer.
-    #[error("the outbox responds to localhost and 127.0.0.1 only")]
+    #[error("the outbox responds to localhost, 127.0.0.1 and [::1] only")]
     NotLocalhost,
     /// No account has this phone number.
     #[error("no account has this phone number")]

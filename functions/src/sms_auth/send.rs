@@ -115,7 +115,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let now = app.clock.now();
     let test_phone = app.test_phone(&phone, now);
     if test_phone.is_none() && app.config.test_phones.iter().any(|test_phone| test_phone.has_number(&phone)) {
-        tracing::warn!(?phone, "a test phone works until its last day, and for 90 days at most: it gets an SMS");
+        tracing::warn!(?phone, "a test phone is outside its 90 days: it is treated like any other number");
     }
     if test_phone.is_none() && !phone.is_in(&app.config.sms_countries) {
         return Err(ApiError::CountryNotAllowed);
@@ -151,7 +151,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let limits = Counted::count(app, &session, device, named.is_some(), test_phone.is_some()).await?;
     let sent = match app.store.open_sms_session(&session).await {
         Ok(()) if test_phone.is_some() => {
-            tracing::info!(phone = ?session.phone, "a test phone requested its code");
+            tracing::warn!(phone = ?session.phone, "a test phone requested its code");
             Ok(())
         }
         Ok(()) => {
@@ -249,7 +249,7 @@ impl Counted {
                     of_phone = of_phone.and("idle_at_unnamed", unnamed_reset);
                 }
                 counted.own = counted.own.and(of_phone, exhausted);
-                (settings.sms_per_day * settings.sms_percent_for_strangers).div_ceil(100)
+                settings.sms_per_day_for_strangers()
             }
         };
         counted.of_address.count(app, now).await?;

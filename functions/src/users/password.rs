@@ -139,7 +139,10 @@ mod tests {
         app.sign_up("minji@example.com", "01012345678").await;
         app.reset("01012345678", "a newer horse battery").await;
         let texts = app.texts("01012345678");
-        assert_eq!(texts[0], "[Ably] 비밀번호가 재설정되었습니다. 본인이 아니라면 즉시 비밀번호를 재설정하세요.");
+        assert_eq!(
+            texts[0],
+            "[Ably] 비밀번호가 재설정되었습니다. 본인이 하지 않았다면 즉시 비밀번호를 다시 설정하세요."
+        );
         // The request cannot choose a language that the owner of the phone may not read.
         app.clock.advance(60);
         let session = app.verified_sms_session("01012345678", Some("password_reset")).await;

@@ -90,11 +90,18 @@ async fn a_test_phone_is_logged_when_it_is_used_and_its_code_is_not() {
     app.inner.config.test_phones = TestPhone::parse_list("+12025550123:58203914:2027-02-14").unwrap();
     let _guard = log.capture();
     let body = r#"{"phone":"+12025550123","purpose":"signup"}"#;
-    app.call_by_name("sms-auth-send", json_request(body)).await.ok();
-    let [line] = <[Json; 1]>::try_from(log.lines()).unwrap();
-    assert_eq!((line["level"].as_str(), line["phone"].as_str()), (Some("INFO"), Some("+1********23")), "{line}");
-    assert!(line["message"].as_str().unwrap().contains("test phone"));
-    assert!(!line.to_string().contains("58203914"));
+    let sent = app.call_by_name("sms-auth-send", json_request(body)).await;
+    let session_id = sent.field("session_id");
+    app.verify(&session_id, "+12025550123", "58203914").await.ok();
+    app.clock.advance(60 * 86_400);
+    app.call_by_name("sms-auth-send", json_request(body)).await.assert_error(403, "SMS__COUNTRY_NOT_ALLOWED");
+    let lines = log.lines();
+    let [requested, accepted, late] = lines.as_slice() else { panic!("{lines:?}") };
+    for (line, text) in [(requested, "requested its code"), (accepted, "was accepted"), (late, "outside its 90 days")] {
+        assert_eq!((line["level"].as_str(), line["phone"].as_str()), (Some("WARN"), Some("+1********23")), "{line}");
+        assert!(line["message"].as_str().unwrap().contains(text), "{line}");
+        assert!(!line.to_string().contains("58203914"));
+    }
 }
 
 #[tokio::test]

@@ -82,7 +82,7 @@ def check_login_by_code(client):
 def check_sms_after_reset(client):
     # The README's walk reset this user's password.
     messages = client.returns(200, "GET", "/local/outbox?phone=%2B821012345678")["messages"]
-    expected = "[Ably] 비밀번호가 재설정되었습니다. 본인이 아니라면 즉시 비밀번호를 재설정하세요."
+    expected = "[Ably] 비밀번호가 재설정되었습니다. 본인이 하지 않았다면 즉시 비밀번호를 다시 설정하세요."
     equal(messages[0]["text"], expected, "the SMS after the reset")
 
 

@@ -73,6 +73,14 @@ pub struct LimitSettings {
     pub checks_per_ip: Bucket,
 }
 
+impl LimitSettings {
+    /// Returns the SMS of a day after which only known devices get a code.
+    #[must_use]
+    pub fn sms_per_day_for_strangers(&self) -> u32 {
+        (self.sms_per_day * self.sms_percent_for_strangers).div_ceil(100)
+    }
+}
+
 /// A variable is missing or invalid. Contains its name and what it must be, never its value.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{variable} {must}")]

@@ -207,7 +207,7 @@ pub(super) const SMS_DOMAIN: Setting = Setting {
     default: "",
     is_required_on_aws: false,
     accepts: Accepts::Text {
-        // The text of an SMS has room for 54 characters in two segments.
+        // The texts have room for 54 characters in two segments; three would cost even more.
         must: "be a domain in lower case, of at most 40 characters",
         is_valid: |text| {
             let is_label = |label: &str| {

@@ -43,14 +43,16 @@ pub fn is_country(region: Region) -> bool {
 /// Returns the country calling code that the digits of a number in E.164 begin with (ITU-T E.164.D): one digit in the
 /// zones 1 and 7, two in the listed countries, otherwise three.
 ///
-/// A test compares it with the metadata of libphonenumber, too.
+/// Tests compare it with the metadata of libphonenumber.
 fn calling_code(e164: &str) -> Option<i32> {
     const TWO_DIGITS: [&str; 44] = [
         "20", "27", "30", "31", "32", "33", "34", "36", "39", "40", "41", "43", "44", "45", "46", "47", "48", "49",
         "51", "52", "53", "54", "55", "56", "57", "58", "60", "61", "62", "63", "64", "65", "66", "81", "82", "84",
         "86", "90", "91", "92", "93", "94", "95", "98",
     ];
-    let digits = e164.strip_prefix('+').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let is_number =
+        |digits: &&str| (7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let digits = e164.strip_prefix('+').filter(is_number).filter(|digits| !digits.starts_with('0'))?;
     let length = match digits.get(..2)? {
         zone if zone.starts_with(['1', '7']) => 1,
         start if TWO_DIGITS.contains(&start) => 2,
@@ -199,6 +201,14 @@ mod tests {
             assert_eq!(e164(text), None, "{text}");
         }
         assert_eq!(e164(&"1".repeat(100_000)), None);
+    }
+
+    #[test]
+    fn stored_text_that_is_not_a_number_is_rejected() {
+        for text in ["", "+", "+82", "821012345678", "+82101a345678", "+012345678", "+1234567890123456", "+82 10"] {
+            assert_eq!(Phone::from_stored(text), None, "{text}");
+        }
+        assert_eq!(Phone::from_stored("+821012345678").unwrap().national_digits(), "1012345678");
     }
 
     #[test]

@@ -187,6 +187,7 @@ mod tests {
             let text = number.format_as(PhoneNumberFormat::E164).into_owned();
             let found = e164(&text, Region::KR);
             assert_eq!(found, reference(&text, Region::KR), "{text}");
+            assert_eq!(Phone::from_stored(&text).map(|phone| phone.country_code()), Some(calling_code), "{text}");
             accepted.extend(found);
         }
         assert!(!accepted.is_empty());

@@ -88,8 +88,7 @@ async fn a_test_phone_signs_up_logs_in_and_resets_without_an_sms() {
 
     app.clock.advance(60);
     let session = send(&app, "login").await.field("session_id");
-    let body = json!({ "session_id": session, "phone": TEST_PHONE, "auth_code": TEST_CODE }).to_string();
-    app.call_by_name("login-code", json_request(&body)).await.ok();
+    log_in(&app, &session).await.ok();
 
     app.clock.advance(60);
     let session = send(&app, "password_reset").await.field("session_id");
@@ -129,8 +128,7 @@ async fn attempts_for_a_test_phone_are_limited() {
         let body = json!({ "session_id": session, "phone": TEST_PHONE, "auth_code": "58203915" }).to_string();
         app.call_by_name("login-code", json_request(&body)).await.assert_error(401, "SMS__AUTH_CODE_NOT_MATCHED");
     }
-    let body = json!({ "session_id": session, "phone": TEST_PHONE, "auth_code": TEST_CODE }).to_string();
-    app.call_by_name("login-code", json_request(&body)).await.assert_error(429, "SMS__TOO_MANY_ATTEMPTS");
+    log_in(&app, &session).await.assert_error(429, "SMS__TOO_MANY_ATTEMPTS");
 }
 
 #[tokio::test]
@@ -147,5 +145,22 @@ async fn a_test_phone_is_an_ordinary_one_after_its_last_day() {
     app.clock.advance(3600);
     let session = send(&app, "login").await.field("session_id");
     assert_ne!(app.code_in_latest_sms(TEST_PHONE), TEST_CODE);
-    app.verify(&session, TEST_PHONE, TEST_CODE).await.assert_error(404, "SMS__SESSION_NOT_FOUND");
+    log_in(&app, &session).await.assert_error(401, "SMS__AUTH_CODE_NOT_MATCHED");
+}
+
+#[tokio::test]
+async fn the_code_of_a_test_phone_is_rejected_after_its_last_day() {
+    let app = app_with_test_phone();
+    app.clock.advance((NOW / DAY + 31) * DAY - 2 - NOW);
+    let session = send(&app, "signup").await.field("session_id");
+    app.clock.advance(2);
+    app.verify(&session, TEST_PHONE, TEST_CODE).await.assert_error(401, "SMS__AUTH_CODE_NOT_MATCHED");
+    app.clock.advance(-1);
+    app.verify(&session, TEST_PHONE, TEST_CODE).await.ok();
+}
+
+/// Logs in with the code of the test phone.
+async fn log_in(app: &TestApp, session_id: &str) -> Response {
+    let body = json!({ "session_id": session_id, "phone": TEST_PHONE, "auth_code": TEST_CODE }).to_string();
+    app.call_by_name("login-code", json_request(&body)).await
 }

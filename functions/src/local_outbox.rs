@@ -18,10 +18,15 @@ pub const ENDPOINT: Endpoint = Endpoint {
     own_errors: &[ErrorCode::RequestInvalid, ErrorCode::RequestCrossSite],
     access: Access::NONE,
     handle: |app, request| Box::pin(handle(app, request)),
+    #[cfg(feature = "openapi")]
+    operation: || {
+        crate::http::openapi::Operation::new("Returns the messages to a phone number").request::<OutboxRequest>()
+    },
 };
 
 /// The query.
 #[derive(Debug, Deserr)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[deserr(error = FieldErrors)]
 pub struct OutboxRequest {
     /// The phone number.

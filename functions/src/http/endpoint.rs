@@ -28,6 +28,9 @@ pub struct Endpoint {
     pub access: Access,
     /// The handler.
     pub handle: for<'a> fn(&'a App, Request) -> ResponseFuture<'a>,
+    /// The rest of its description in the OpenAPI document.
+    #[cfg(feature = "openapi")]
+    pub operation: fn() -> super::openapi::Operation,
 }
 
 /// How the caller of an endpoint is authenticated.

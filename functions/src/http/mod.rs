@@ -6,6 +6,8 @@ pub mod error_code;
 pub mod fields;
 pub mod limits;
 pub mod notice;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 pub mod problem;
 pub mod request;
 pub mod response;

@@ -27,10 +27,13 @@ pub const ENDPOINT: Endpoint = Endpoint {
         ..Access::NONE
     },
     handle: |app, request| Box::pin(handle(app, request)),
+    #[cfg(feature = "openapi")]
+    operation: || crate::http::openapi::Operation::new("Revokes a session, or all of them").request::<LogoutRequest>(),
 };
 
 /// The request. The response is 204, without a body.
 #[derive(Debug, Deserr)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[deserr(error = FieldErrors)]
 pub struct LogoutRequest {
     /// A refresh token of the session.

@@ -41,10 +41,17 @@ pub const ENDPOINT: Endpoint = Endpoint {
         ..Access::NONE
     },
     handle: |app, request| Box::pin(handle(app, request)),
+    #[cfg(feature = "openapi")]
+    operation: || {
+        crate::http::openapi::Operation::new("Exchanges a refresh token for a new pair of tokens")
+            .request::<RefreshRequest>()
+            .response::<RefreshResponse<'_>>(200)
+    },
 };
 
 /// The request.
 #[derive(Debug, Deserr)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[deserr(error = FieldErrors)]
 pub struct RefreshRequest {
     /// The latest refresh token of the session.
@@ -53,6 +60,7 @@ pub struct RefreshRequest {
 
 /// The response: the next pair of tokens.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(example = json!({ "access_token": "eyJ...", "refresh_token": "eyJ..." })))]
 pub struct RefreshResponse<'a> {
     /// The access token.
     access_token: &'a str,

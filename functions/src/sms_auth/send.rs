@@ -48,10 +48,17 @@ pub const ENDPOINT: Endpoint = Endpoint {
         ..Access::NONE
     },
     handle: |app, request| Box::pin(handle(app, request)),
+    #[cfg(feature = "openapi")]
+    operation: || {
+        crate::http::openapi::Operation::new("Sends a code by SMS")
+            .request::<SendRequest>()
+            .response::<SendResponse<'_>>(200)
+    },
 };
 
 /// The request.
 #[derive(Debug, Deserr)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[deserr(error = FieldErrors)]
 pub struct SendRequest {
     /// The phone number.
@@ -61,6 +68,7 @@ pub struct SendRequest {
     purpose: Option<Purpose>,
     /// The device token of a login, sign-up or reset. Ignored in a query.
     #[deserr(default)]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
     device_token: DeviceToken,
     /// The hash of the Android app that reads the code, for the end of the SMS. Ignored unless it is in
     /// `SMS_APP_HASHES`.
@@ -85,6 +93,7 @@ impl Rule for RequiredPurpose {
 
 /// The response.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(example = json!({ "session_id": "q8Xh0rJb2zT5n1Lk7VfYcA", "expires_in": 300, "resend_after": 60, "code_length": 6 })))]
 pub struct SendResponse<'a> {
     /// The id of the SMS session, a secret of the client.
     session_id: &'a str,

@@ -34,10 +34,17 @@ pub const ENDPOINT: Endpoint = Endpoint {
         ..Access::NONE
     },
     handle: |app, request| Box::pin(handle(app, request)),
+    #[cfg(feature = "openapi")]
+    operation: || {
+        crate::http::openapi::Operation::new("Verifies a code")
+            .request::<VerifyRequest>()
+            .response::<VerifyResponse>(200)
+    },
 };
 
 /// The request.
 #[derive(Debug, Deserr)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[deserr(error = FieldErrors)]
 pub struct VerifyRequest {
     /// The id of the SMS session.
@@ -50,6 +57,7 @@ pub struct VerifyRequest {
 
 /// The response.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(example = json!({ "is_verified": true })))]
 pub struct VerifyResponse {
     /// Always true.
     is_verified: bool,

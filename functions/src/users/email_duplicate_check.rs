@@ -25,10 +25,17 @@ pub const ENDPOINT: Endpoint = Endpoint {
         ..Access::NONE
     },
     handle: |app, request| Box::pin(handle(app, request)),
+    #[cfg(feature = "openapi")]
+    operation: || {
+        crate::http::openapi::Operation::new("Returns whether a user has an email")
+            .request::<EmailDuplicateCheckRequest>()
+            .response::<EmailDuplicateCheckResponse>(200)
+    },
 };
 
 /// The query.
 #[derive(Debug, Deserr)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[deserr(error = FieldErrors)]
 pub struct EmailDuplicateCheckRequest {
     /// The email.
@@ -37,6 +44,7 @@ pub struct EmailDuplicateCheckRequest {
 
 /// The response.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(example = json!({ "is_duplicated": false })))]
 pub struct EmailDuplicateCheckResponse {
     /// Whether a user has the email.
     is_duplicated: bool,

@@ -52,10 +52,17 @@ pub const ENDPOINT: Endpoint = Endpoint {
         ..Access::NONE
     },
     handle: |app, request| Box::pin(handle(app, request)),
+    #[cfg(feature = "openapi")]
+    operation: || {
+        crate::http::openapi::Operation::new("Logs in with a password")
+            .request::<LoginRequest>()
+            .response::<LoginResponse<'_>>(200)
+    },
 };
 
 /// The request: a password, and either an email or a phone number.
 #[derive(Debug, Deserr)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[deserr(error = FieldErrors)]
 pub struct LoginRequest {
     /// The email.
@@ -68,11 +75,13 @@ pub struct LoginRequest {
     password: PasswordAttempt,
     /// The device token of an earlier login, sign-up or reset.
     #[deserr(default)]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
     device_token: DeviceToken,
 }
 
 /// The response: the tokens of a new session.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(example = json!({ "access_token": "eyJ...", "refresh_token": "eyJ...", "device_token": "eyJ..." })))]
 pub struct LoginResponse<'a> {
     /// The access token.
     access_token: &'a str,

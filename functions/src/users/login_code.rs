@@ -45,10 +45,17 @@ pub const ENDPOINT: Endpoint = Endpoint {
         ..Access::NONE
     },
     handle: |app, request| Box::pin(handle(app, request)),
+    #[cfg(feature = "openapi")]
+    operation: || {
+        crate::http::openapi::Operation::new("Logs in with a code")
+            .request::<LoginCodeRequest>()
+            .response::<LoginCodeResponse<'_>>(200)
+    },
 };
 
 /// The request.
 #[derive(Debug, Deserr)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[deserr(error = FieldErrors)]
 pub struct LoginCodeRequest {
     /// The id of the SMS session, whose purpose is `login`.
@@ -61,6 +68,7 @@ pub struct LoginCodeRequest {
 
 /// The response: the tokens of a new session.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(example = json!({ "access_token": "eyJ...", "refresh_token": "eyJ...", "device_token": "eyJ..." })))]
 pub struct LoginCodeResponse<'a> {
     /// The access token.
     access_token: &'a str,

@@ -49,10 +49,17 @@ pub const ENDPOINT: Endpoint = Endpoint {
         ..Access::NONE
     },
     handle: |app, request| Box::pin(handle(app, request)),
+    #[cfg(feature = "openapi")]
+    operation: || {
+        crate::http::openapi::Operation::new("Resets the password")
+            .request::<PasswordRequest>()
+            .response::<PasswordResponse<'_>>(200)
+    },
 };
 
 /// The request.
 #[derive(Debug, Deserr)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[deserr(error = FieldErrors)]
 pub struct PasswordRequest {
     /// The id of the verified SMS session.
@@ -63,6 +70,7 @@ pub struct PasswordRequest {
 
 /// The response.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(example = json!({ "is_password_reset": true, "device_token": "eyJ..." })))]
 pub struct PasswordResponse<'a> {
     /// Always true.
     is_password_reset: bool,

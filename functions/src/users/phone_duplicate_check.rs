@@ -26,10 +26,17 @@ pub const ENDPOINT: Endpoint = Endpoint {
         ..Access::NONE
     },
     handle: |app, request| Box::pin(handle(app, request)),
+    #[cfg(feature = "openapi")]
+    operation: || {
+        crate::http::openapi::Operation::new("Returns whether a user has a phone number")
+            .request::<PhoneDuplicateCheckRequest>()
+            .response::<PhoneDuplicateCheckResponse>(200)
+    },
 };
 
 /// The query.
 #[derive(Debug, Deserr)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[deserr(error = FieldErrors)]
 pub struct PhoneDuplicateCheckRequest {
     /// The phone number.
@@ -38,6 +45,7 @@ pub struct PhoneDuplicateCheckRequest {
 
 /// The response.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(example = json!({ "is_duplicated": false })))]
 pub struct PhoneDuplicateCheckResponse {
     /// Whether a user has the phone number.
     is_duplicated: bool,

@@ -31,10 +31,15 @@ pub const ENDPOINT: Endpoint = Endpoint {
         ..Access::NONE
     },
     handle: |app, request| Box::pin(handle(app, request)),
+    #[cfg(feature = "openapi")]
+    operation: || {
+        crate::http::openapi::Operation::new("Returns the profile of the caller").response::<ProfileResponse<'_>>(200)
+    },
 };
 
 /// The response.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(example = json!({ "name": "Kim Minji", "email": "minji@example.com", "phone": "+821012345678", "nickname": "minji" })))]
 pub struct ProfileResponse<'a> {
     /// The name.
     name: &'a str,

@@ -37,10 +37,17 @@ pub const ENDPOINT: Endpoint = Endpoint {
         ..Access::NONE
     },
     handle: |app, request| Box::pin(handle(app, request)),
+    #[cfg(feature = "openapi")]
+    operation: || {
+        crate::http::openapi::Operation::new("Creates a user")
+            .request::<SignupRequest>()
+            .response::<SignupResponse<'_>>(201)
+    },
 };
 
 /// The request.
 #[derive(Debug, Deserr)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[deserr(error = FieldErrors)]
 pub struct SignupRequest {
     /// The email, unique.
@@ -59,6 +66,7 @@ pub struct SignupRequest {
 
 /// The response: the tokens of the new user's first session.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(example = json!({ "access_token": "eyJ...", "refresh_token": "eyJ...", "device_token": "eyJ..." })))]
 pub struct SignupResponse<'a> {
     /// The access token.
     access_token: &'a str,

@@ -17,6 +17,11 @@ pub const ENDPOINT: Endpoint = Endpoint {
     own_errors: &[],
     access: Access::NONE,
     handle: |app, request| Box::pin(handle(app, request)),
+    #[cfg(feature = "openapi")]
+    operation: || {
+        crate::http::openapi::Operation::new("Returns the address of the public keys")
+            .response::<OpenidConfigurationResponse>(200)
+    },
 };
 
 /// The seconds for which the response may be cached. It changes when the API gets another domain.
@@ -24,6 +29,7 @@ const MAX_AGE_SECONDS: u32 = 300;
 
 /// The response.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OpenidConfigurationResponse {
     /// The issuer of the tokens.
     issuer: String,

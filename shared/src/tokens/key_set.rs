@@ -35,11 +35,13 @@ pub(super) struct Key {
 
 /// A JSON Web Key Set (RFC 7517), for services that verify the tokens.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Jwks<'a> {
     keys: Vec<Jwk<'a>>,
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 struct Jwk<'a> {
     kty: &'static str,
     r#use: &'static str,

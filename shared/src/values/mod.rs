@@ -17,6 +17,8 @@ pub mod phone;
 mod phone_metadata;
 pub mod purpose;
 pub mod refresh_token;
+#[cfg(feature = "openapi")]
+mod schemas;
 pub mod sms_session_id;
 pub mod source_ip;
 pub mod test_phone;

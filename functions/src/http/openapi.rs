@@ -1,0 +1,323 @@
+//! The OpenAPI document, made of the endpoints. Compiled with the feature `openapi` only, which no function has.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value as Json, json};
+use shared::values::{FieldError, FieldErrors, InvalidField};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::ToSchema;
+
+use super::endpoint::{Authentication, Endpoint};
+use super::error_code::ErrorCode;
+use super::problem::ApiError;
+
+/// The names of schemas, and the schemas.
+type Schemas = Vec<(String, RefOr<Schema>)>;
+
+/// The part of an operation that does not follow from the endpoint's other data.
+pub struct Operation {
+    summary: &'static str,
+    request: Option<String>,
+    response: (u16, Option<String>),
+    schemas: Schemas,
+}
+
+impl Operation {
+    /// Creates an operation that takes no fields and returns 204.
+    #[must_use]
+    pub fn new(summary: &'static str) -> Self {
+        Self { summary, request: None, response: (204, None), schemas: Vec::new() }
+    }
+
+    /// Adds the struct of the request: of its body, or of the query of a GET.
+    #[must_use]
+    pub fn request<T: ToSchema>(mut self) -> Self {
+        self.request = Some(self.add::<T>());
+        self
+    }
+
+    /// Adds the struct of the response.
+    #[must_use]
+    pub fn response<T: ToSchema>(mut self, status: u16) -> Self {
+        self.response = (status, Some(self.add::<T>()));
+        self
+    }
+
+    fn add<T: ToSchema>(&mut self) -> String {
+        self.schemas.push((T::name().into_owned(), T::schema()));
+        T::schemas(&mut self.schemas);
+        T::name().into_owned()
+    }
+}
+
+/// The links from a response to the next operation: the operation and status that they start from, their name, the
+/// operation that follows, and the body of its request.
+fn links() -> Vec<(&'static str, u16, &'static str, &'static str, Json)> {
+    let session_of_response = json!({
+        "session_id": "$response.body#/session_id", "phone": "$request.body#/phone", "auth_code": "00000000",
+    });
+    let session_of_request = |fields: &[&str]| {
+        let field = |name: &&str| ((*name).to_owned(), json!(format!("$request.body#/{name}")));
+        Json::Object(fields.iter().map(field).collect())
+    };
+    let refresh_token = json!({ "refresh_token": "$response.body#/refresh_token" });
+    vec![
+        ("sms-auth-send", 200, "verify", "sms-auth-verify", session_of_response.clone()),
+        ("sms-auth-send", 200, "login", "login-code", session_of_response),
+        ("sms-auth-verify", 200, "signup", "signup", session_of_request(&["session_id", "phone"])),
+        ("sms-auth-verify", 200, "reset", "password", session_of_request(&["session_id"])),
+        ("signup", 201, "login", "login", session_of_request(&["email", "password"])),
+        ("signup", 201, "refresh", "token-refresh", refresh_token.clone()),
+        ("login", 200, "refresh", "token-refresh", refresh_token.clone()),
+        ("login", 200, "logout", "logout", refresh_token.clone()),
+        ("login-code", 200, "refresh", "token-refresh", refresh_token.clone()),
+        ("token-refresh", 200, "refresh", "token-refresh", refresh_token.clone()),
+        ("token-refresh", 200, "logout", "logout", refresh_token),
+    ]
+}
+
+/// Returns the document. `example` returns the body or the query of an example of a function's request.
+///
+/// # Errors
+/// If a schema cannot be written as JSON.
+pub fn document(endpoints: &[Endpoint], example: impl Fn(&str) -> Option<Json>) -> serde_json::Result<Json> {
+    let (mut paths, mut schemas) = (Map::new(), BTreeMap::new());
+    for endpoint in endpoints {
+        let operation = (endpoint.operation)();
+        for (nth, (method, path)) in endpoint.routes.iter().enumerate() {
+            let described = describe(endpoint, &operation, nth, method, example(endpoint.name))?;
+            let item = paths.entry(*path).or_insert_with(|| json!({}));
+            item[method.to_lowercase()] = described;
+        }
+        for (name, schema) in operation.schemas {
+            schemas.insert(name, serde_json::to_value(schema)?);
+        }
+    }
+    schemas.insert("Problem".to_owned(), problem_schema());
+    Ok(json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Ably",
+            "summary": "Accounts with a verified phone number",
+            "description": "Bodies are JSON objects in UTF-8 of at most 16 KiB. Unknown fields are ignored. Every response \
+                has `Strict-Transport-Security` and `X-Content-Type-Options`.",
+            "version": env!("CARGO_PKG_VERSION"),
+            "license": { "name": "MIT", "identifier": "MIT" },
+        },
+        "servers": [{ "url": "/", "description": "The server of this document" }],
+        "tags": TAGS.map(|(name, _)| json!({ "name": name })),
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "headers": {
+                "RetryAfter": {
+                    "description": "The seconds until the request can succeed",
+                    "required": true,
+                    "schema": { "type": "integer", "minimum": 1 },
+                },
+                "WwwAuthenticate": {
+                    "description": "The challenge (RFC 6750)",
+                    "schema": { "type": "string" },
+                },
+                "CacheControl": { "description": "Whether the response may be cached", "schema": { "type": "string" } },
+            },
+            "securitySchemes": {
+                "AccessToken": {
+                    "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+                    "description": "The access token of a sign-up, a login or a refresh",
+                },
+            },
+        },
+    }))
+}
+
+/// The tags, each with the beginnings of its paths.
+const TAGS: [(&str, &[&str]); 4] = [
+    ("SMS verification", &["/api/v1/users/sms-auth/"]),
+    ("Sessions", &["/api/v1/users/login", "/api/v1/users/logout", "/api/v1/users/token/"]),
+    ("Public keys", &["/.well-known/"]),
+    ("Account", &["/"]),
+];
+
+/// Describes one route of an endpoint.
+fn describe(
+    endpoint: &Endpoint,
+    operation: &Operation,
+    nth: usize,
+    method: &str,
+    example: Option<Json>,
+) -> serde_json::Result<Json> {
+    let (_, path) = endpoint.routes[nth];
+    let tag = TAGS.iter().find(|(_, paths)| paths.iter().any(|start| path.starts_with(start)));
+    // The preferred route is the last one.
+    let is_preferred = nth + 1 == endpoint.routes.len();
+    let mut described = json!({
+        "operationId": if is_preferred { endpoint.name.to_owned() } else { format!("{}-{}", endpoint.name, nth + 1) },
+        "summary": operation.summary,
+        "tags": [tag.map_or("Account", |(name, _)| name)],
+        "responses": responses(endpoint, operation, method)?,
+    });
+    if !is_preferred {
+        described["deprecated"] = true.into();
+    }
+    described["security"] = match endpoint.authentication {
+        Authentication::None => json!([]),
+        Authentication::AccessToken => json!([{ "AccessToken": [] }]),
+    };
+    if let Some(request) = &operation.request {
+        if method == "GET" {
+            described["parameters"] = parameters(operation, request)?;
+        } else {
+            let mut content = json!({ "schema": reference(request) });
+            if let Some(example) = example {
+                content["example"] = example;
+            }
+            described["requestBody"] = json!({ "required": true, "content": { "application/json": content } });
+        }
+    }
+    Ok(described)
+}
+
+/// Returns the fields of a request as parameters of a query.
+fn parameters(operation: &Operation, request: &str) -> serde_json::Result<Json> {
+    let schema = operation.schemas.iter().find(|(name, _)| name == request).map(|(_, schema)| schema);
+    let schema = serde_json::to_value(schema)?;
+    let required = schema["required"].as_array().cloned().unwrap_or_default();
+    let fields = schema["properties"].as_object().cloned().unwrap_or_default();
+    let parameters = fields.into_iter().filter(|(name, _)| name != "device_token").map(|(name, schema)| {
+        let is_required = required.contains(&json!(name));
+        // A query has no null.
+        let schema = schema["oneOf"].as_array().and_then(|all| all.last()).cloned().unwrap_or(schema);
+        json!({ "name": name, "in": "query", "required": is_required, "schema": schema })
+    });
+    Ok(parameters.collect())
+}
+
+/// Returns the responses of an endpoint by status.
+fn responses(endpoint: &Endpoint, operation: &Operation, method: &str) -> serde_json::Result<Json> {
+    let mut responses = Map::new();
+    let (status, schema) = &operation.response;
+    let mut success = json!({ "description": success(*status) });
+    success["headers"] = json!({ "Cache-Control": { "$ref": "#/components/headers/CacheControl" } });
+    if let Some(schema) = schema {
+        success["content"] = json!({ "application/json": { "schema": reference(schema) } });
+    }
+    for (from, from_status, name, to, body) in links() {
+        if from == endpoint.name && from_status == *status && method != "GET" {
+            success["links"][name] = json!({ "operationId": to, "requestBody": body });
+        }
+    }
+    responses.insert(status.to_string(), success);
+    let mut by_status: BTreeMap<u16, BTreeSet<&str>> = BTreeMap::new();
+    let errors: Vec<_> = endpoint.errors().collect();
+    for error in &errors {
+        by_status.entry(error.status()).or_default().insert(error.as_str());
+    }
+    for (status, codes) in by_status {
+        let examples: Map<_, _> = errors
+            .iter()
+            .filter(|error| error.status() == status)
+            .map(|error| {
+                Ok((error.as_str().to_owned(), json!({ "value": serde_json::to_value(example(*error).problem())? })))
+            })
+            .collect::<serde_json::Result<_>>()?;
+        let mut headers = json!({ "Cache-Control": { "$ref": "#/components/headers/CacheControl" } });
+        if matches!(status, 429 | 503) {
+            headers["Retry-After"] = json!({ "$ref": "#/components/headers/RetryAfter" });
+        }
+        if codes.iter().any(|code| code.starts_with("TOKEN__")) {
+            headers["WWW-Authenticate"] = json!({ "$ref": "#/components/headers/WwwAuthenticate" });
+        }
+        let schema = json!({
+            "allOf": [
+                { "$ref": "#/components/schemas/Problem" },
+                { "properties": { "status": { "const": status }, "error_code": { "enum": codes } } },
+            ],
+        });
+        responses.insert(
+            status.to_string(),
+            json!({
+                "description": codes.into_iter().collect::<Vec<_>>().join(", "),
+                "headers": headers,
+                "content": { "application/problem+json": { "schema": schema, "examples": examples } },
+            }),
+        );
+    }
+    Ok(Json::Object(responses))
+}
+
+fn success(status: u16) -> &'static str {
+    match status {
+        201 => "Created",
+        204 => "Done; the response has no body",
+        _ => "OK",
+    }
+}
+
+fn reference(schema: &str) -> Json {
+    json!({ "$ref": format!("#/components/schemas/{schema}") })
+}
+
+fn problem_schema() -> Json {
+    let text = |description: &str| json!({ "type": "string", "description": description });
+    json!({
+        "type": "object",
+        "description": "An error (RFC 9457)",
+        "required": ["type", "title", "status", "detail", "error_code"],
+        "properties": {
+            "type": { "type": "string", "const": "about:blank", "description": "`error_code` identifies the problem" },
+            "title": text("The status in words"),
+            "status": { "type": "integer", "description": "The HTTP status" },
+            "detail": text("The problem in words"),
+            "error_code": {
+                "type": "string", "description": "The problem, for programs. Never renamed",
+                "enum": ErrorCode::ALL.map(ErrorCode::as_str),
+            },
+            "errors": {
+                "type": "array",
+                "description": "The fields that are the problem",
+                "items": {
+                    "type": "object",
+                    "required": ["field", "message"],
+                    "properties": { "field": text("The field"), "message": text("The reason") },
+                },
+            },
+        },
+    })
+}
+
+/// Returns an error with this code, as an example.
+fn example(code: ErrorCode) -> ApiError {
+    let retry_after = 60;
+    let field = |field, message| FieldErrors(vec![FieldError::new(field, InvalidField(message))]);
+    match code {
+        ErrorCode::RequestMalformed => ApiError::Malformed,
+        ErrorCode::RequestTooLarge => ApiError::TooLarge,
+        ErrorCode::RequestInvalid => ApiError::InvalidFields(field("phone", "is required")),
+        ErrorCode::RequestTooMany => ApiError::TooManyRequests { retry_after },
+        ErrorCode::RequestCrossSite => ApiError::CrossSite,
+        ErrorCode::SmsSessionNotFound => ApiError::SmsSessionNotFound,
+        ErrorCode::SmsAuthCodeTimeout => ApiError::CodeExpired,
+        ErrorCode::SmsAuthCodeNotMatched => ApiError::CodeNotMatched,
+        ErrorCode::SmsTooManyAttempts => ApiError::TooManyAttempts { retry_after },
+        ErrorCode::SmsTooManyRequests => ApiError::TooManySends { retry_after },
+        ErrorCode::SmsCountryNotAllowed => ApiError::CountryNotAllowed,
+        ErrorCode::SmsPaused => ApiError::SmsPaused,
+        ErrorCode::SmsNotSent => ApiError::SmsNotSent(shared::sms::SmsError::Refused("an example".into())),
+        ErrorCode::UserPhoneNotVerified => ApiError::PhoneNotVerified,
+        ErrorCode::UserAlreadyExist => ApiError::AlreadyExists(field("email", "is taken")),
+        ErrorCode::UserNotMatched => ApiError::UserNotMatched,
+        ErrorCode::UserTooManyAttempts => ApiError::TooManyPasswords { retry_after },
+        ErrorCode::UserVerificationRequired => ApiError::VerificationRequired,
+        ErrorCode::UserNotFound => ApiError::UserNotFound,
+        ErrorCode::UserDisabled => ApiError::UserDisabled,
+        ErrorCode::TokenMissing => ApiError::TokenMissing,
+        ErrorCode::TokenInvalid => ApiError::TokenInvalid,
+        ErrorCode::TokenExpired => ApiError::TokenExpired,
+        ErrorCode::TokenReused => ApiError::TokenReused,
+        ErrorCode::TokenRevoked => ApiError::TokenRevoked,
+        ErrorCode::ServerBusy => ApiError::Busy(shared::store::StoreError::Busy("an example".into())),
+        ErrorCode::ServerError => ApiError::Internal("an example".into()),
+    }
+}

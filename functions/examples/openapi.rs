@@ -2,23 +2,15 @@
 
 #![expect(clippy::print_stdout, reason = "the document is the output")]
 
-use std::error::Error;
-
 use functions::ENDPOINTS;
 use functions::http::openapi::document;
+use shared::error::BoxError;
 
-fn main() -> Result<(), Box<dyn Error>> {
-    println!("{:#}", document(ENDPOINTS, |name| std::fs::read_to_string(event(name)).ok().and_then(|event| body(&event)))?);
+fn main() -> Result<(), BoxError> {
+    let event = |name: &str| {
+        let file = format!("{}/../local/events/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        serde_json::from_str(&std::fs::read_to_string(file).ok()?).ok()
+    };
+    println!("{:#}", document(ENDPOINTS, event)?);
     Ok(())
-}
-
-/// Returns the file of a function's event, which is also the example of its request.
-fn event(name: &str) -> String {
-    format!("{}/../local/events/{name}.json", env!("CARGO_MANIFEST_DIR"))
-}
-
-/// Returns the body of an event.
-fn body(event: &str) -> Option<serde_json::Value> {
-    let event: serde_json::Value = serde_json::from_str(event).ok()?;
-    serde_json::from_str(event["body"].as_str()?).ok()
 }

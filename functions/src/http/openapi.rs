@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value as Json, json};
 use shared::values::{FieldError, FieldErrors, InvalidField};
+use utoipa::ToSchema;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
-use utoipa::ToSchema;
 
 use super::endpoint::{Authentication, Endpoint};
 use super::error_code::ErrorCode;
@@ -19,6 +21,7 @@ type Schemas = Vec<(String, RefOr<Schema>)>;
 pub struct Operation {
     summary: &'static str,
     request: Option<String>,
+    rule: Option<Json>,
     response: (u16, Option<String>),
     schemas: Schemas,
 }
@@ -27,13 +30,20 @@ impl Operation {
     /// Creates an operation that takes no fields and returns 204.
     #[must_use]
     pub fn new(summary: &'static str) -> Self {
-        Self { summary, request: None, response: (204, None), schemas: Vec::new() }
+        Self { summary, request: None, rule: None, response: (204, None), schemas: Vec::new() }
     }
 
     /// Adds the struct of the request: of its body, or of the query of a GET.
     #[must_use]
     pub fn request<T: ToSchema>(mut self) -> Self {
         self.request = Some(self.add::<T>());
+        self
+    }
+
+    /// Adds a rule about several fields of the request, in JSON Schema.
+    #[must_use]
+    pub fn rule(mut self, rule: Json) -> Self {
+        self.rule = Some(rule);
         self
     }
 
@@ -77,21 +87,33 @@ fn links() -> Vec<(&'static str, u16, &'static str, &'static str, Json)> {
     ]
 }
 
-/// Returns the document. `example` returns the body or the query of an example of a function's request.
+/// Returns the document. `event` returns an event of a function, whose body is the example of its request.
 ///
 /// # Errors
 /// If a schema cannot be written as JSON.
-pub fn document(endpoints: &[Endpoint], example: impl Fn(&str) -> Option<Json>) -> serde_json::Result<Json> {
+pub fn document(endpoints: &[Endpoint], event: impl Fn(&str) -> Option<Json>) -> serde_json::Result<Json> {
     let (mut paths, mut schemas) = (Map::new(), BTreeMap::new());
     for endpoint in endpoints {
         let operation = (endpoint.operation)();
         for (nth, (method, path)) in endpoint.routes.iter().enumerate() {
-            let described = describe(endpoint, &operation, nth, method, example(endpoint.name))?;
+            let described = describe(endpoint, &operation, nth, method, event(endpoint.name).and_then(body))?;
             let item = paths.entry(*path).or_insert_with(|| json!({}));
             item[method.to_lowercase()] = described;
         }
+        // The fields of a query are parameters.
+        let has_body = endpoint.routes.iter().any(|(method, _)| *method != "GET");
         for (name, schema) in operation.schemas {
+            if !has_body && operation.request.as_ref() == Some(&name) {
+                continue;
+            }
             schemas.insert(name, serde_json::to_value(schema)?);
+        }
+        if let (Some(rule), Some(request)) = (operation.rule, operation.request) {
+            let schema = schemas.entry(request).or_default();
+            schema
+                .as_object_mut()
+                .into_iter()
+                .for_each(|schema| schema.extend(rule.as_object().cloned().unwrap_or_default()));
         }
     }
     schemas.insert("Problem".to_owned(), problem_schema());
@@ -106,7 +128,7 @@ pub fn document(endpoints: &[Endpoint], example: impl Fn(&str) -> Option<Json>) 
             "license": { "name": "MIT", "identifier": "MIT" },
         },
         "servers": [{ "url": "/", "description": "The server of this document" }],
-        "tags": TAGS.map(|(name, _)| json!({ "name": name })),
+        "tags": TAGS.map(|(name, description, _)| json!({ "name": name, "description": description })),
         "paths": paths,
         "components": {
             "schemas": schemas,
@@ -132,13 +154,26 @@ pub fn document(endpoints: &[Endpoint], example: impl Fn(&str) -> Option<Json>) 
     }))
 }
 
-/// The tags, each with the beginnings of its paths.
-const TAGS: [(&str, &[&str]); 4] = [
-    ("SMS verification", &["/api/v1/users/sms-auth/"]),
-    ("Sessions", &["/api/v1/users/login", "/api/v1/users/logout", "/api/v1/users/token/"]),
-    ("Public keys", &["/.well-known/"]),
-    ("Account", &["/"]),
+/// The tags, each with its description and the beginnings of its paths.
+const TAGS: [(&str, &str, &[&str]); 4] = [
+    ("SMS verification", "Codes sent by SMS", &["/api/v1/users/sms-auth/"]),
+    (
+        "Sessions",
+        "Logins, and the tokens that they start with",
+        &["/api/v1/users/login", "/api/v1/users/logout", "/api/v1/users/token/"],
+    ),
+    ("Public keys", "The keys that verify access tokens", &["/.well-known/"]),
+    ("Account", "Accounts and profiles", &["/"]),
 ];
+
+/// Returns the JSON in the body of an event.
+fn body(event: Json) -> Option<Json> {
+    let body = event["body"].as_str()?;
+    if event["isBase64Encoded"] == true {
+        return serde_json::from_slice(&STANDARD.decode(body).ok()?).ok();
+    }
+    serde_json::from_str(body).ok()
+}
 
 /// Describes one route of an endpoint.
 fn describe(
@@ -149,13 +184,13 @@ fn describe(
     example: Option<Json>,
 ) -> serde_json::Result<Json> {
     let (_, path) = endpoint.routes[nth];
-    let tag = TAGS.iter().find(|(_, paths)| paths.iter().any(|start| path.starts_with(start)));
+    let tag = TAGS.iter().find(|(_, _, paths)| paths.iter().any(|start| path.starts_with(start)));
     // The preferred route is the last one.
     let is_preferred = nth + 1 == endpoint.routes.len();
     let mut described = json!({
         "operationId": if is_preferred { endpoint.name.to_owned() } else { format!("{}-{}", endpoint.name, nth + 1) },
         "summary": operation.summary,
-        "tags": [tag.map_or("Account", |(name, _)| name)],
+        "tags": [tag.map_or("Account", |(name, ..)| name)],
         "responses": responses(endpoint, operation, method)?,
     });
     if !is_preferred {
@@ -188,7 +223,8 @@ fn parameters(operation: &Operation, request: &str) -> serde_json::Result<Json> 
     let parameters = fields.into_iter().filter(|(name, _)| name != "device_token").map(|(name, schema)| {
         let is_required = required.contains(&json!(name));
         // A query has no null.
-        let schema = schema["oneOf"].as_array().and_then(|all| all.last()).cloned().unwrap_or(schema);
+        let not_null = schema["oneOf"].as_array().and_then(|all| all.iter().find(|one| one["type"] != "null")).cloned();
+        let schema = not_null.unwrap_or(schema);
         json!({ "name": name, "in": "query", "required": is_required, "schema": schema })
     });
     Ok(parameters.collect())

@@ -3,6 +3,8 @@
 //! Each response is also checked for what holds for every one: its caching, and that its error is declared
 //! by the endpoint. A test that includes this file also declares the lints that the file breaks.
 
+mod document;
+
 use std::sync::{Arc, Mutex, OnceLock};
 
 use functions::ENDPOINTS;
@@ -60,6 +62,7 @@ impl TestApp {
 
     /// Calls an endpoint's handler.
     pub(crate) async fn call(&self, endpoint: Endpoint, request: Request) -> Response {
+        let sent = Request { body: request.body.clone(), ..Request::default() };
         let result = endpoint.respond(&self.inner, request).await;
         if let Err(error) = &result {
             assert!(endpoint.errors().any(|code| code == error.code()), "{} declares no {error:?}", endpoint.name);
@@ -72,6 +75,7 @@ impl TestApp {
         assert_eq!(response.header("cache-control"), Some(caching));
         assert_eq!(response.header("strict-transport-security"), Some("max-age=63072000"));
         assert_eq!(response.header("x-content-type-options"), Some("nosniff"));
+        document::assert_described(endpoint.routes, &sent, &response);
         let body: Json = serde_json::from_str(&response.body).unwrap_or_default();
         for secret in ["session_id", "access_token", "refresh_token", "device_token"] {
             self.secrets.lock().unwrap().extend(body[secret].as_str().map(str::to_owned));

@@ -16,15 +16,16 @@ from samcli.yamlhelper import yaml_parse
 from samtranslator.translator.transform import transform
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+NO_VALUE = object()
 
 
 def read(file):
     return (ROOT / file).read_text("utf-8")
 
 
-def resources_of(template):
+def resources_of(template, **parameters):
     defaults = {name: parameter.get("Default", "") for name, parameter in template.get("Parameters", {}).items()}
-    return transform(template, defaults, types.SimpleNamespace(load=dict))["Resources"]
+    return transform(template, defaults | parameters, types.SimpleNamespace(load=dict))["Resources"]
 
 
 def names_in(value):
@@ -46,11 +47,11 @@ def names_in(value):
             yield from names_in(member)
 
 
-def deployed_resources():
-    """The resources of template.yaml, as `sam deploy` sends them."""
+def deployed_resources(**parameters):
+    """The resources of template.yaml, as `sam deploy` sends them with these parameters."""
     template = yaml_parse(read("template.yaml"))
     template["Globals"]["Function"]["CodeUri"] = "s3://bucket/key"
-    return resources_of(template)
+    return resources_of(template, **parameters)
 
 
 def check_cycles():
@@ -67,6 +68,60 @@ def check_address():
     expected = {"disableExecuteApiEndpoint": {"Fn::If": ["HasDomainName", True, False]}}
     assert server["x-amazon-apigateway-endpoint-configuration"] == expected, server
     print("With a domain, API Gateway's own address is switched off")
+
+
+def resolved(value, parameters, conditions):
+    """Returns `value` as CloudFormation resolves it."""
+    if isinstance(value, list):
+        members = [resolved(member, parameters, conditions) for member in value]
+        return [member for member in members if member is not NO_VALUE]
+    if not isinstance(value, dict):
+        return value
+    if value == {"Ref": "AWS::NoValue"}:
+        return NO_VALUE
+    if "Ref" in value:
+        return parameters.get(value["Ref"], value)
+    if "Fn::If" in value:
+        name, then, otherwise = value["Fn::If"]
+        holds = resolved(conditions[name], parameters, conditions)
+        return resolved(then if holds else otherwise, parameters, conditions)
+    if "Fn::Equals" in value:
+        one, other = resolved(value["Fn::Equals"], parameters, conditions)
+        return one == other
+    if "Fn::Not" in value:
+        [condition] = resolved(value["Fn::Not"], parameters, conditions)
+        return not condition
+    if "Fn::Split" in value:
+        separator, text = resolved(value["Fn::Split"], parameters, conditions)
+        return text.split(separator)
+    members = {name: resolved(member, parameters, conditions) for name, member in value.items()}
+    return {name: member for name, member in members.items() if member is not NO_VALUE}
+
+
+def check_cors():
+    cors = "x-amazon-apigateway-cors"
+    conditions = yaml_parse(read("template.yaml"))["Conditions"]
+    for origins, expected in [("", None), ("https://a.example", 1), ("https://a.example,http://localhost:3000", 2)]:
+        body = deployed_resources(AllowedOrigins=origins)["HttpApi"]["Properties"]["Body"]
+        found = resolved({cors: body[cors]}, {"AllowedOrigins": origins}, conditions).get(cors)
+        if expected is None:
+            assert found is None, found
+            continue
+        assert found == {
+            "allowOrigins": origins.split(","),
+            "allowMethods": sorted(methods()),
+            "allowHeaders": ["authorization", "content-type"],
+            "exposeHeaders": ["retry-after", "www-authenticate"],
+            "maxAge": 600,
+        }, found
+    print("Without origins no CORS, with one or two these alone")
+
+
+def methods():
+    """The methods of all routes."""
+    functions = yaml_parse(read("template.yaml"))["Resources"].values()
+    events = [event for function in functions for event in function.get("Properties", {}).get("Events", {}).values()]
+    return {event["Properties"]["Method"] for event in events if event["Type"] == "HttpApi"}
 
 
 def check_authorizer():
@@ -95,4 +150,5 @@ def check_authorizer():
 if __name__ == "__main__":
     check_cycles()
     check_address()
+    check_cors()
     check_authorizer()

@@ -19,7 +19,13 @@ require() {
 }
 
 require_for_run() {
-  require 'Rust' '' "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh" cargo --version
+  local rust
+  rust=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$root/Cargo.toml")
+  if cargo --version >/dev/null 2>&1; then
+    require "Rust $rust or newer" '' 'rustup update stable' has_rust "$rust"
+  else
+    require "Rust $rust or newer" '' "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh" false
+  fi
   require 'a C compiler' 'build-essential' 'xcode-select --install' cc --version
   require 'Python 3.10 or newer, with venv' 'python3 python3-venv' 'brew install python' \
     python3 -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 10))'
@@ -37,6 +43,13 @@ require_for_test() {
 # In addition to both.
 require_for_bench() {
   require 'Linux, and valgrind' 'valgrind' 'a machine with Linux' valgrind --version
+}
+
+# has_rust VERSION: succeeds if Rust has that version or a newer one.
+has_rust() {
+  local oldest
+  oldest=$(printf '%s\n%s\n' "$1" "$(rustc --version | sed 's/^rustc \([0-9.]*\).*/\1/')" | sort -t . -k 1,1n -k 2,2n -k 3,3n | head -n 1)
+  [ "$oldest" = "$1" ]
 }
 
 has_java_17() {

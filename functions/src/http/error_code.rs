@@ -31,10 +31,11 @@ pub enum ErrorCode {
     TokenRevoked,
     ServerBusy,
     ServerError,
+    LocalPageNotFound,
 }
 
 impl ErrorCode {
-    /// Every error code, in the order of the documentation.
+    /// Every error code of the deployed endpoints, in the order of the documentation.
     pub const ALL: [Self; 27] = [
         Self::RequestMalformed,
         Self::RequestTooLarge,
@@ -123,6 +124,7 @@ impl ErrorCode {
             Self::TokenRevoked => (401, "TOKEN__REVOKED"),
             Self::ServerBusy => (503, "SERVER__BUSY"),
             Self::ServerError => (500, "SERVER__ERROR"),
+            Self::LocalPageNotFound => (404, "LOCAL__PAGE_NOT_FOUND"),
         }
     }
 }

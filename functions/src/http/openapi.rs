@@ -355,5 +355,6 @@ fn example(code: ErrorCode) -> ApiError {
         ErrorCode::TokenRevoked => ApiError::TokenRevoked,
         ErrorCode::ServerBusy => ApiError::Busy(shared::store::StoreError::Busy("an example".into())),
         ErrorCode::ServerError => ApiError::Internal("an example".into()),
+        ErrorCode::LocalPageNotFound => ApiError::PageNotFound,
     }
 }

@@ -80,8 +80,11 @@ pub enum ApiError {
     #[error("web pages of other sites must not send this request")]
     CrossSite,
     /// The client did not use the name or the address of this computer.
-    #[error("the outbox responds to localhost, 127.0.0.1 and [::1] only")]
+    #[error("this endpoint responds to localhost, 127.0.0.1 and [::1] only")]
     NotLocalhost,
+    /// The site of local runs has no such page or file.
+    #[error("no such page exists: start at /")]
+    PageNotFound,
     /// No account has this phone number.
     #[error("no account has this phone number")]
     UserNotFound,
@@ -152,6 +155,7 @@ impl ApiError {
             Self::VerificationRequired => ErrorCode::UserVerificationRequired,
             Self::TooManyRequests { .. } => ErrorCode::RequestTooMany,
             Self::CrossSite | Self::NotLocalhost => ErrorCode::RequestCrossSite,
+            Self::PageNotFound => ErrorCode::LocalPageNotFound,
             Self::UserNotFound => ErrorCode::UserNotFound,
             Self::UserDisabled => ErrorCode::UserDisabled,
             Self::TokenMissing => ErrorCode::TokenMissing,

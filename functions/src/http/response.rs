@@ -17,7 +17,7 @@ pub struct Response {
     pub status: u16,
     /// The headers.
     pub headers: Vec<(&'static str, String)>,
-    /// The body, JSON. Wiped on drop.
+    /// The body: JSON, except for [`Response::text`]. Wiped on drop.
     pub body: Zeroizing<String>,
 }
 
@@ -50,6 +50,14 @@ impl Response {
     /// As [`Response::ok`].
     pub fn created(body: &impl Serialize) -> Result<Self, ApiError> {
         Self::json(201, NO_STORE, body)
+    }
+
+    /// Returns 200 with a text that is not JSON.
+    #[must_use]
+    pub fn text(r#type: &str, text: String) -> Self {
+        let mut headers = headers(NO_STORE);
+        headers.push(content_type(r#type));
+        Self { status: 200, headers, body: Zeroizing::new(text) }
     }
 
     fn json(status: u16, caching: &str, body: &impl Serialize) -> Result<Self, ApiError> {

@@ -8,8 +8,9 @@ use functions::jobs::JOBS;
 
 use crate::files::{Routes, endpoints, functions, names, rust_files, template, text};
 
-/// The endpoint that only local runs have.
-const LOCAL_ONLY: &str = "local-outbox";
+/// The endpoints that only local runs have, and their routes.
+const LOCAL_ONLY: [(&str, &[&str]); 2] =
+    [("local-outbox", &["GET /local/outbox"]), ("local-site", &["GET /", "GET /docs/{file}", "GET /{page}"])];
 
 #[test]
 fn router_template_and_bins_are_the_endpoints_and_jobs() {
@@ -21,7 +22,9 @@ fn router_template_and_bins_are_the_endpoints_and_jobs() {
             router.entry(function.to_owned()).or_default().insert(format!("{method} {path}"));
         }
     }
-    assert_eq!(router.remove(LOCAL_ONLY).map(|routes| routes.len()), Some(1));
+    for (name, routes) in LOCAL_ONLY {
+        assert_eq!(router.remove(name), Some(routes.iter().copied().map(str::to_owned).collect()), "{name}");
+    }
     assert_eq!(router, endpoints(), "the router in Cargo.toml (left) and ENDPOINTS (right)");
 
     let mut deployed = Routes::new();
@@ -40,7 +43,9 @@ fn router_template_and_bins_are_the_endpoints_and_jobs() {
     assert_eq!(deployed, endpoints(), "the functions in template.yaml (left) and ENDPOINTS (right)");
 
     let mut bins = names("functions/src/bin", "rs");
-    assert!(bins.remove(LOCAL_ONLY));
+    for (name, _) in LOCAL_ONLY {
+        assert!(bins.remove(name), "{name}");
+    }
     for job in JOBS {
         assert!(bins.remove(job.name), "{}", job.name);
         let (main, module) = (text(&format!("functions/src/bin/{}.rs", job.name)), job.name.replace('-', "_"));

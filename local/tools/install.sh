@@ -66,6 +66,16 @@ install_dynamodb_local() {
   dynamodb_local=$tools/$name-$version/emulator
 }
 
+# Sets $PLAYWRIGHT_CORE and $AXE_CORE: the pages of local runs are tested with them.
+install_browser_tools() {
+  local playwright=1.65.1 axe=4.14.1
+  npm_package playwright-core $playwright \
+    hqPpz7blSMPxWVdoeE1yiBSzXsKiVOd2k+kjCvmUywD2GPO2Dd9HfcWnq9NN0GHbNZDFgZ9JfBFr+X5/BLo0qw== playwright-core
+  npm_package axe-core $axe \
+    FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ== axe-core
+  export PLAYWRIGHT_CORE=$tools/playwright-core-$playwright AXE_CORE=$tools/axe-core-$axe
+}
+
 # Sets $JOSE: the README verifies tokens in Node with this package.
 install_jose() {
   local version=6.2.17

@@ -37,6 +37,8 @@ require_for_test() {
   require 'Node.js 20 or newer' 'nodejs' 'brew install node' \
     node -e 'process.exit(parseInt(process.versions.node, 10) < 20 ? 1 : 0)'
   require 'npm' 'npm' 'brew install node' npm --version
+  export CHROMIUM="${CHROMIUM:-/usr/bin/chromium}"
+  require 'Chromium (or set CHROMIUM)' 'chromium' 'brew install --cask chromium' "$CHROMIUM" --version
   require 'Java 17 or newer' 'default-jre-headless' 'brew install --cask temurin' has_java_17
 }
 

@@ -1,12 +1,13 @@
 """Tests the real programs under local/run, first with the commands of the README.
 
-    JOSE=... python3 local/tests/journey PORT
+    JOSE=... PLAYWRIGHT_CORE=... AXE_CORE=... CHROMIUM=... python3 local/tests/journey PORT
 
-JOSE is the folder of that npm package. PyJWT must be installed. local/test installs both.
+The first three are folders of npm packages, the last is the path of a browser. PyJWT must be installed. local/test
+installs all but the browser. With SCREENSHOT=FILE, the journey writes an image of the page.
 
 Starts local/run on that port, with an empty database. Walks through the README, checks what requires
-real HTTP, and runs the README's verifiers. Then restarts local/run, and searches everything that it
-printed for secrets.
+real HTTP, runs the README's verifiers, and tests the pages in a browser. Then restarts local/run, and searches
+everything that it printed for secrets.
 """
 
 import json
@@ -20,6 +21,7 @@ from endpoints import check_endpoints, check_restarted
 from leaks import Secrets, check_log
 from readme import EXPECTATIONS, check_invoke, walk_readme
 from server import Server
+from site_pages import check_site
 from verifiers import check_verifiers
 
 SECONDS_TO_WALK = 300
@@ -45,6 +47,7 @@ def main():
             with tempfile.TemporaryDirectory() as beside:
                 keys = json.loads((Path(folder) / "keys.json").read_text("utf-8"))
                 tokens = check_verifiers(client, Path(beside), keys)
+            sends_of_site = check_site(client)
             servers[0].stop()
 
             servers.append(Server(port, Path(folder)))
@@ -52,14 +55,14 @@ def main():
             check_restarted(client, tokens)
             servers[1].stop()
 
-            check_log(servers[0].lines + servers[1].lines, secrets, sends=6)
+            check_log(servers[0].lines + servers[1].lines, secrets, sends=6 + sends_of_site)
         except BaseException:
             print("Output of local/run:\n", *[line for server in servers for line in server.lines], sep="| ")
             raise
         finally:
             for server in servers:
                 server.kill()
-    print(f"{len(EXPECTATIONS)} commands of the README, real HTTP, its verifiers, a restart and the log: passed")
+    print(f"{len(EXPECTATIONS)} commands of the README, real HTTP, its verifiers, the pages, a restart and the log: passed")
 
 
 if __name__ == "__main__":

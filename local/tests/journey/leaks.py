@@ -11,7 +11,8 @@ class Secrets:
 
     def __init__(self):
         self.values = set()
-        self.phones = {"1012345678", "1023456789", "1034567890", "2025550123"}  # without the prefixes of their spellings
+        # Without the prefixes of their spellings.
+        self.phones = {"1012345678", "1023456789", "1034567890", "1045678901", "1067890123", "2025550123"}
 
     def add(self, *values):
         self.values.update(value for value in values if value)

@@ -21,7 +21,7 @@ type Schemas = Vec<(String, RefOr<Schema>)>;
 pub struct Operation {
     summary: &'static str,
     request: Option<String>,
-    rule: Option<Json>,
+    alternatives: &'static [&'static str],
     response: (u16, Option<String>),
     schemas: Schemas,
 }
@@ -30,7 +30,7 @@ impl Operation {
     /// Creates an operation that takes no fields and returns 204.
     #[must_use]
     pub fn new(summary: &'static str) -> Self {
-        Self { summary, request: None, rule: None, response: (204, None), schemas: Vec::new() }
+        Self { summary, request: None, alternatives: &[], response: (204, None), schemas: Vec::new() }
     }
 
     /// Adds the struct of the request: of its body, or of the query of a GET.
@@ -40,10 +40,10 @@ impl Operation {
         self
     }
 
-    /// Adds a rule about several fields of the request, in JSON Schema.
+    /// Requires exactly one of these fields of the request.
     #[must_use]
-    pub fn rule(mut self, rule: Json) -> Self {
-        self.rule = Some(rule);
+    pub fn exactly_one_of(mut self, fields: &'static [&'static str]) -> Self {
+        self.alternatives = fields;
         self
     }
 
@@ -108,12 +108,10 @@ pub fn document(endpoints: &[Endpoint], event: impl Fn(&str) -> Option<Json>) ->
             }
             schemas.insert(name, serde_json::to_value(schema)?);
         }
-        if let (Some(rule), Some(request)) = (operation.rule, operation.request) {
-            let schema = schemas.entry(request).or_default();
-            schema
-                .as_object_mut()
-                .into_iter()
-                .for_each(|schema| schema.extend(rule.as_object().cloned().unwrap_or_default()));
+        if let Some(request) = operation.request.filter(|_| !operation.alternatives.is_empty()) {
+            schemas.entry(request.clone()).and_modify(|schema| {
+                *schema = with_exactly_one_of(operation.alternatives, &request, schema);
+            });
         }
     }
     schemas.insert("Problem".to_owned(), problem_schema());
@@ -223,11 +221,37 @@ fn parameters(operation: &Operation, request: &str) -> serde_json::Result<Json> 
     let parameters = fields.into_iter().filter(|(name, _)| name != "device_token").map(|(name, schema)| {
         let is_required = required.contains(&json!(name));
         // A query has no null.
-        let not_null = schema["oneOf"].as_array().and_then(|all| all.iter().find(|one| one["type"] != "null")).cloned();
-        let schema = not_null.unwrap_or(schema);
-        json!({ "name": name, "in": "query", "required": is_required, "schema": schema })
+        json!({ "name": name, "in": "query", "required": is_required, "schema": not_null(&schema) })
     });
     Ok(parameters.collect())
+}
+
+/// Returns one schema for each of `fields`, which requires this field and rejects the others. Each schema is complete:
+/// generators of clients ignore properties beside `anyOf`.
+fn with_exactly_one_of(fields: &[&str], request: &str, schema: &Json) -> Json {
+    let alternatives = fields.iter().map(|field| {
+        let mut alternative = schema.clone();
+        // The name of the type in a generated client.
+        alternative["title"] = json!(format!("{request} by {field}"));
+        if let Some(alternative) = alternative.as_object_mut() {
+            alternative.remove("description");
+        }
+        for other in fields {
+            alternative["properties"][other] = json!({ "type": "null" });
+        }
+        alternative["properties"][field] = not_null(&schema["properties"][field]);
+        if let Some(required) = alternative["required"].as_array_mut() {
+            required.push(json!(field));
+        }
+        alternative
+    });
+    json!({ "description": schema["description"], "anyOf": alternatives.collect::<Vec<_>>() })
+}
+
+/// Returns the schema of an optional field without null.
+fn not_null(schema: &Json) -> Json {
+    let not_null = schema["oneOf"].as_array().and_then(|all| all.iter().find(|one| one["type"] != "null"));
+    not_null.unwrap_or(schema).clone()
 }
 
 /// Returns the responses of an endpoint by status.
@@ -268,7 +292,14 @@ fn responses(endpoint: &Endpoint, operation: &Operation, method: &str) -> serde_
         let schema = json!({
             "allOf": [
                 { "$ref": "#/components/schemas/Problem" },
-                { "properties": { "status": { "const": status }, "error_code": { "enum": codes } } },
+                // `enum` instead of `const`, which generators of clients cannot combine with the type of `Problem`.
+                {
+                    "type": "object",
+                    "properties": {
+                        "status": { "type": "integer", "enum": [status] },
+                        "error_code": { "type": "string", "enum": codes },
+                    },
+                },
             ],
         });
         responses.insert(

@@ -56,10 +56,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     operation: || {
         crate::http::openapi::Operation::new("Logs in with a password")
             .request::<LoginRequest>()
-            .rule(serde_json::json!({ "oneOf": [
-                { "required": ["email"], "properties": { "phone": { "type": "null" } } },
-                { "required": ["phone"], "properties": { "email": { "type": "null" } } },
-            ] }))
+            .exactly_one_of(&["email", "phone"])
             .response::<LoginResponse<'_>>(200)
     },
 };

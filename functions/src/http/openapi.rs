@@ -62,7 +62,7 @@ impl Operation {
 }
 
 /// The links from a response to the next operation: the operation and status that they start from, their name, the
-/// operation that follows, and the body of its request.
+/// operation that follows, and the body of its request, or null if it requires the access token only.
 fn links() -> Vec<(&'static str, u16, &'static str, &'static str, Json)> {
     let session_of_response = json!({
         "session_id": "$response.body#/session_id", "phone": "$request.body#/phone", "auth_code": "00000000",
@@ -78,10 +78,14 @@ fn links() -> Vec<(&'static str, u16, &'static str, &'static str, Json)> {
         ("sms-auth-verify", 200, "signup", "signup", session_of_request(&["session_id", "phone"])),
         ("sms-auth-verify", 200, "reset", "password", session_of_request(&["session_id"])),
         ("signup", 201, "login", "login", session_of_request(&["email", "password"])),
+        ("signup", 201, "profile", "profile", Json::Null),
         ("signup", 201, "refresh", "token-refresh", refresh_token.clone()),
+        ("login", 200, "profile", "profile", Json::Null),
         ("login", 200, "refresh", "token-refresh", refresh_token.clone()),
         ("login", 200, "logout", "logout", refresh_token.clone()),
+        ("login-code", 200, "profile", "profile", Json::Null),
         ("login-code", 200, "refresh", "token-refresh", refresh_token.clone()),
+        ("token-refresh", 200, "profile", "profile", Json::Null),
         ("token-refresh", 200, "refresh", "token-refresh", refresh_token.clone()),
         ("token-refresh", 200, "logout", "logout", refresh_token),
     ]
@@ -265,7 +269,10 @@ fn responses(endpoint: &Endpoint, operation: &Operation, method: &str) -> serde_
     }
     for (from, from_status, name, to, body) in links() {
         if from == endpoint.name && from_status == *status && method != "GET" {
-            success["links"][name] = json!({ "operationId": to, "requestBody": body });
+            success["links"][name] = match body {
+                Json::Null => json!({ "operationId": to, "description": "With the access token of this response" }),
+                body => json!({ "operationId": to, "requestBody": body }),
+            };
         }
     }
     responses.insert(status.to_string(), success);

@@ -35,6 +35,23 @@ install_test_tools() {
   PATH=$tools/test/bin:$PATH
 }
 
+# Sets $openapi_venv, with Schemathesis and the generator of the Python client, and $openapi_npm, with
+# the packages that local/tests/openapi/package-lock.json pins.
+install_openapi_tools() {
+  local packages=$root/local/tests/openapi stamp
+  venv openapi requirements-openapi.txt 'Schemathesis and openapi-python-client'
+  openapi_venv=$tools/openapi
+  openapi_npm=$tools/openapi-npm
+  stamp=$(cksum <"$packages/package-lock.json")
+  if [ "$(cat "$openapi_npm/stamp" 2>/dev/null)" = "$stamp" ]; then return; fi
+  log 'Installing the linter for OpenAPI and the generator of the TypeScript client into target/tools (once)'
+  rm -rf "$openapi_npm"
+  mkdir -p "$openapi_npm"
+  cp "$packages/package.json" "$packages/package-lock.json" "$openapi_npm"
+  (cd "$openapi_npm" && npm ci --ignore-scripts --no-audit --no-fund --silent)
+  printf '%s\n' "$stamp" >"$openapi_npm/stamp"
+}
+
 # npm_package NAME VERSION SHA512 TITLE: unpacks a package of npm as target/tools/NAME-VERSION.
 npm_package() {
   local name=$1 version=$2 sha512=$3 folder=$tools/$1-$2 download

@@ -33,6 +33,8 @@ require_for_run() {
 
 # In addition to require_for_run.
 require_for_test() {
+  require 'Python 3.11 or newer' 'python3' 'brew install python' \
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'
   require 'curl' 'curl' 'brew install curl' curl --version
   require 'Node.js 20 or newer' 'nodejs' 'brew install node' \
     node -e 'process.exit(parseInt(process.versions.node, 10) < 20 ? 1 : 0)'

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SUFFIXES = {".rs", ".py", ".sh", ".yaml", ".yml", ".toml", ".md", ".mjs", ".js", ".html"}
+SUFFIXES = {".rs", ".py", ".sh", ".yaml", ".yml", ".toml", ".md", ".mjs", ".js", ".ts", ".html"}
 SKIPPED_FOLDERS = {".git", ".aws-sam", "target", "node_modules", "__pycache__"}
 
 # Files that are not read, and why.

@@ -3,7 +3,7 @@
 
     local/tests/template_checks.py
 
-The resources of template.yaml must not form a dependency cycle, and the authorizer in the README,
+The resources of template.yaml must not form a dependency cycle, and the authorizer in functions/README.md,
 which is for other templates, must work. Requires the packages of SAM, which local/test installs.
 """
 
@@ -125,7 +125,7 @@ def methods():
 
 
 def check_authorizer():
-    [snippet] = re.findall(r"^```yaml\n(Auth:\n.*?)^```$", read("README.md"), re.DOTALL | re.MULTILINE)
+    [snippet] = re.findall(r"^```yaml\n(Auth:\n.*?)^```$", read("functions/README.md"), re.DOTALL | re.MULTILINE)
     event = {"Type": "HttpApi", "Properties": {"ApiId": {"Ref": "Api"}, "Method": "GET", "Path": "/"}}
     function = {"Runtime": "python3.13", "Handler": "index.handler", "InlineCode": "...", "Events": {"Get": event}}
     template = {
@@ -144,7 +144,7 @@ def check_authorizer():
         "jwtConfiguration": {"issuer": "https://accounts.example.com", "audience": ["ably"]},
     }
     assert authorizer == expected, authorizer
-    print("The README's authorizer requires a token of", authorizer["jwtConfiguration"])
+    print("The documentation's authorizer requires a token of", authorizer["jwtConfiguration"])
 
 
 if __name__ == "__main__":

@@ -222,7 +222,7 @@ class TheSearch(unittest.TestCase):
             for file, text in files.items():
                 (root / file).parent.mkdir(parents=True, exist_ok=True)
                 (root / file).write_text(text, "utf-8")
-            self.assertEqual(words.published_files(root), [".ci/run", "a/README.md", "a/code.rs", "script"])
+            self.assertEqual(words.published_files(root), [".ci/run", "README.md", "a/README.md", "a/code.rs", "script"])
             hits, _ = words.search(root, ["a/README.md"], [])
             self.assertEqual([str(hit) for hit in hits], ["a/README.md:1: told -> return, report, log"])
 

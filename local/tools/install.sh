@@ -93,7 +93,7 @@ install_browser_tools() {
   export PLAYWRIGHT_CORE=$tools/playwright-core-$playwright AXE_CORE=$tools/axe-core-$axe
 }
 
-# Sets $JOSE: the README verifies tokens in Node with this package.
+# Sets $JOSE: functions/README.md verifies tokens in Node with this package.
 install_jose() {
   local version=6.2.17
   npm_package jose $version \

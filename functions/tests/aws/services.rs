@@ -49,13 +49,13 @@ pub(crate) fn event(name: &str) -> Event {
     serde_json::from_str(&read(&format!("local/events/{name}.json"))).unwrap()
 }
 
-/// Pauses or resumes all SMS, with the command of the README.
+/// Pauses or resumes all SMS, with the command of the documentation.
 pub(crate) fn pause_sms(tables: &Tables, is_paused: bool) {
-    let readme = read("README.md");
+    let documentation = read("functions/OPERATIONS.md");
     let is_command = |line: &&str| {
         line.starts_with(r#"aws dynamodb update-item --table-name "$LIMITS""#) && line.contains(&is_paused.to_string())
     };
-    let command = readme.lines().find(is_command).unwrap();
+    let command = documentation.lines().find(is_command).unwrap();
     let [key, expression, values] = [1, 3, 5].map(|nth| command.split('\'').nth(nth).unwrap());
     let [key, values] = [key, values].map(|json| serde_json::from_str::<Json>(json).unwrap());
     let update = json!({

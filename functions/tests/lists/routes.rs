@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 
 use functions::ENDPOINTS;
-use functions::http::ErrorCode;
 use functions::jobs::JOBS;
 
-use crate::files::{Routes, endpoints, functions, names, rust_files, template, text};
+use crate::files::{Routes, endpoints, functions, names, template, text};
 
 /// The endpoints that only local runs have, and their routes.
 const LOCAL_ONLY: [(&str, &[&str]); 2] =
@@ -70,35 +69,4 @@ fn each_bin_serves_the_endpoint_of_its_name() {
 fn each_function_has_an_event() {
     let bins: BTreeSet<String> = functions(&template()).into_iter().map(|function| function.bin).collect();
     assert_eq!(names("local/events", "json"), bins);
-}
-
-#[test]
-fn the_readme_names_each_route_and_each_error_code() {
-    let readme = text("README.md");
-    for route in endpoints().into_values().flatten() {
-        let (method, path) = route.split_once(' ').unwrap();
-        let path = path.trim_start_matches("/api/v1/users");
-        assert!(readme.lines().any(|line| line.contains(method) && line.contains(path)), "{route}");
-    }
-    let codes: BTreeSet<&str> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
-    assert_eq!(codes.len(), ErrorCode::ALL.len());
-    for code in ErrorCode::ALL {
-        assert!(readme.contains(&format!("| {} | `{}` |", code.status(), code.as_str())), "{code:?}");
-    }
-    let declared: BTreeSet<&str> =
-        ENDPOINTS.iter().flat_map(|endpoint| endpoint.errors()).map(ErrorCode::as_str).collect();
-    assert_eq!(declared, codes, "the errors of all endpoints (left) and all error codes (right)");
-}
-
-#[test]
-fn the_tests_that_the_readme_names_exist() {
-    let readme = text("README.md");
-    let (_, section) = readme.split_once("\n### Requirements that").unwrap();
-    let (section, _) = section.split_once("\n#").unwrap();
-    let names: BTreeSet<&str> = section.split('`').skip(1).step_by(2).filter(|name| name.contains('_')).collect();
-    assert!(names.len() > 8);
-    let sources = ["functions/src", "functions/tests"].map(rust_files).concat().concat();
-    for name in names {
-        assert!(sources.contains(&format!("async fn {name}(")), "{name}");
-    }
 }

@@ -8,7 +8,8 @@ use serde_json::Value as Json;
 use shared::config::{Accepts, Config, SETTINGS, Setting};
 use shared::values::Purpose;
 
-use crate::files::{functions, template, text};
+use crate::documents::assert_table;
+use crate::files::{functions, template};
 
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 
@@ -229,7 +230,7 @@ fn the_template_gives_each_function_the_settings_that_it_reads() {
 }
 
 #[test]
-fn the_readme_has_a_row_for_each_setting() {
+fn the_documentation_has_a_row_for_each_setting() {
     let row = |setting: &Setting| {
         let default = match setting.default {
             "" => "none".to_owned(),
@@ -238,20 +239,19 @@ fn the_readme_has_a_row_for_each_setting() {
         };
         let bounds = match setting.accepts {
             Accepts::Number(min, max) => format!("; {min} to {max}"),
-            Accepts::Bucket => "; see *Limits*".to_owned(),
+            Accepts::Bucket => "; see [Limits](../shared/README.md#limits)".to_owned(),
             Accepts::Text { .. } => String::new(),
         };
         format!("| `{}` | `{}` | {default} | {}{bounds} |", setting.variable, setting.parameter, setting.text)
     };
-    let readme = text("README.md");
-    let section = readme.split("\n## ").find(|section| section.starts_with("Configuration\n")).unwrap();
-    let rows: BTreeSet<&str> = section.lines().filter(|line| line.starts_with("| `")).collect();
-    let expected: Vec<String> = SETTINGS.iter().map(row).collect();
-    assert_eq!(rows, expected.iter().map(String::as_str).collect(), "the README (left) and SETTINGS (right)");
+    let mut expected =
+        vec!["| variable | parameter | default | description |".to_owned(), "|---|---|---|---|".to_owned()];
+    expected.extend(SETTINGS.iter().map(row));
+    assert_table("functions/OPERATIONS.md", "## Configuration", &expected);
 }
 
 #[test]
-fn the_readme_has_the_chances_to_guess_a_code() {
+fn the_documentation_has_the_chances_to_guess_a_code() {
     let limits = Config::from_variables(&|_| None).unwrap().limits;
     let row = |name: &str, purpose, is_named| {
         let (length, attempts) = strength(purpose, is_named, &limits);
@@ -263,12 +263,12 @@ fn the_readme_has_the_chances_to_guess_a_code() {
         format!("| {name} | {} | {attempts} | {sends} | 1 in {chance} |", length.digits())
     };
     assert_eq!(strength(Purpose::Login, true, &limits), strength(Purpose::PasswordReset, true, &limits));
-    let readme = text("README.md");
-    for expected in [
+    let expected = [
+        "| | digits | attempts per SMS session | SMS per day | chance, at most |".to_owned(),
+        "|---|---|---|---|---|".to_owned(),
         row("login, or password reset, purpose named", Purpose::PasswordReset, true),
         row("password reset, purpose not named", Purpose::PasswordReset, false),
         row("sign-up", Purpose::Signup, false),
-    ] {
-        assert!(readme.lines().any(|line| line == expected), "{expected}");
-    }
+    ];
+    assert_table("shared/README.md", "### Guessing a code", &expected);
 }

@@ -1,13 +1,13 @@
-"""Tests the real programs under local/run, first with the commands of the README.
+"""Tests the real programs under local/run, first with the commands of the documentation.
 
     JOSE=... PLAYWRIGHT_CORE=... AXE_CORE=... CHROMIUM=... python3 local/tests/journey PORT
 
 The first three are folders of npm packages, the last is the path of a browser. PyJWT must be installed. local/test
 installs all but the browser. With SCREENSHOT=FILE, the journey writes an image of the page.
 
-Starts local/run on that port, with an empty database. Walks through the README, checks what requires
-real HTTP, runs the README's verifiers, and tests the pages in a browser. Then restarts local/run, and searches
-everything that it printed for secrets.
+Starts local/run on that port, with an empty database. Walks through the documentation, checks what requires
+real HTTP, runs the verifiers, and tests the pages in a browser. Then restarts local/run, and searches everything
+that it printed for secrets.
 """
 
 import json
@@ -17,9 +17,9 @@ import tempfile
 from pathlib import Path
 
 from client import Client
+from documents import EXPECTATIONS, check_invoke, walk_documents
 from endpoints import check_endpoints, check_restarted
 from leaks import Secrets, check_log
-from readme import EXPECTATIONS, check_invoke, walk_readme
 from server import Server
 from site_pages import check_site
 from verifiers import check_verifiers
@@ -41,7 +41,7 @@ def main():
             servers.append(Server(port, Path(folder)))
             servers[0].wait()
             signal.alarm(SECONDS_TO_WALK)
-            walk_readme(port, secrets)
+            walk_documents(port, secrets)
             check_invoke(port)
             check_endpoints(client)
             with tempfile.TemporaryDirectory() as beside:
@@ -62,7 +62,8 @@ def main():
         finally:
             for server in servers:
                 server.kill()
-    print(f"{len(EXPECTATIONS)} commands of the README, real HTTP, its verifiers, the pages, a restart and the log: passed")
+    walked = f"{len(EXPECTATIONS)} commands of the documentation, real HTTP, its verifiers"
+    print(f"{walked}, the pages, a restart and the log: passed")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Walks through the commands of the README."""
+"""Walks through the commands of the documentation, and compares the responses that it shows."""
 
 import json
 import re
@@ -7,26 +7,74 @@ import subprocess
 from itertools import takewhile
 
 from assertions import check, equal
-from server import ROOT
+from server import ROOT, SECONDS_BETWEEN_SENDS
 from tokens import expect_tokens
 
-BLOCK_BEGINS = "# What the lines below need"
+API_DOCUMENT = "functions/README.md"
+LOCAL_DOCUMENT = "local/README.md"
+# The blocks of commands, which continue each other: the file, and how the block begins.
+BLOCKS = [("README.md", "# Define the address of the API"), (LOCAL_DOCUMENT, "# Log in by code")]
 
 
-def readme():
-    return (ROOT / "README.md").read_text("utf-8")
+def text_of(file):
+    return (ROOT / file).read_text("utf-8")
 
 
-def readme_commands():
-    blocks = re.findall(r"^```sh\n(.*?)^```$", readme(), re.DOTALL | re.MULTILINE)
-    blocks = [block for block in blocks if block.startswith(BLOCK_BEGINS)]
-    equal(len(blocks), 1, f"blocks of the README that begin with {BLOCK_BEGINS!r}")
-    lines = blocks[0].replace("\\\n", "").splitlines()
-    return [line for line in lines if line and not line.startswith("#")]
+def commands_of(document, begins):
+    """Returns the commands of a block, each with the response that the lines below it show, or None."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", document, re.DOTALL | re.MULTILINE)
+    blocks = [block for block in blocks if block.startswith(begins)]
+    equal(len(blocks), 1, f"blocks that begin with {begins!r}")
+    commands = []
+    for line in blocks[0].replace("\\\n", "").splitlines():
+        if line.startswith("# {"):
+            command, shown = commands[-1]
+            equal(shown, None, f"the response that is shown of {command!r}")
+            commands[-1] = (command, line.removeprefix("# "))
+        elif line and not line.startswith("#"):
+            commands.append((line, None))
+    return commands
+
+
+def all_commands():
+    return [command for file, begins in BLOCKS for command in commands_of(text_of(file), begins)]
+
+
+def check_shown(shown, found, path="the response"):
+    """Checks that a response has the members and values that are shown. `…` in a text stands for any characters."""
+    if isinstance(shown, dict) and isinstance(found, dict):
+        equal(list(found), list(shown), f"the members of {path}")
+        for name, value in shown.items():
+            check_shown(value, found[name], f"{path}: {name}")
+    elif isinstance(shown, list) and isinstance(found, list):
+        equal(len(found), len(shown), f"the length of {path}")
+        for nth, value in enumerate(shown):
+            check_shown(value, found[nth], f"{path}: {nth}")
+    elif isinstance(shown, str) and isinstance(found, str):
+        pattern = ".+".join(map(re.escape, shown.split("…")))
+        check(re.fullmatch(pattern, found, re.DOTALL), f"{path}: shown as {shown!r}, found {found!r}")
+    else:
+        equal((type(found), found), (type(shown), shown), path)
+
+
+def check_output(shown, output):
+    """Checks that the documentation shows a response if there is one, and that it is this one."""
+    check((shown is None) == (not output), f"the documentation shows {shown!r} for {output!r}")
+    if shown is not None:
+        # The journey waits for less time than the default.
+        shown = shown.replace('"resend_after":60', f'"resend_after":{SECONDS_BETWEEN_SENDS}')
+        check_shown(json.loads(shown), json.loads(output))
 
 
 def expect_json(expected):
     return lambda output: equal(json.loads(output), expected, "the response")
+
+
+def expect_sent(output):
+    response = json.loads(output)
+    check(response.pop("session_id"), "no id of the SMS session")
+    expected = {"expires_in": 300, "resend_after": SECONDS_BETWEEN_SENDS, "code_length": 6}
+    equal(response, expected, "the response")
 
 
 def expect_reset(output):
@@ -50,14 +98,16 @@ def expect_jwks(output):
 
 PROFILE = {"name": "Kim Minji", "email": "minji@example.com", "phone": "+821012345678", "nickname": "minji"}
 
-# For each command of the README, in order: a part of it, and the check of its output.
+# For each command of the documentation, in order: a part of it, and the check of its output.
 EXPECTATIONS = [
     ("API=", expect_nothing),
     ("field()", expect_nothing),
     ("outbox_code()", expect_nothing),
     ("/email/duplicate-check", expect_json({"is_duplicated": False})),
     ("/phone/duplicate-check", expect_json({"is_duplicated": False})),
-    ("/sms-auth/send", expect_nothing),
+    ("SENT=", expect_nothing),
+    ("echo", expect_sent),
+    ("SESSION=", expect_nothing),
     ("CODE=", expect_nothing),
     ("/sms-auth/verify", expect_json({"is_verified": True})),
     ("/signup", expect_tokens),
@@ -81,17 +131,17 @@ EXPECTATIONS = [
 ]
 
 
-def walk_readme(port, secrets):
+def walk_documents(port, secrets):
     """Passes each command to the same bash, as if pasted."""
-    commands = readme_commands()
-    equal(len(commands), len(EXPECTATIONS), "the README's commands (each has its line in EXPECTATIONS)")
+    commands = all_commands()
+    equal(len(commands), len(EXPECTATIONS), "the documentation's commands (each has its line in EXPECTATIONS)")
     end = "-- end of the command --"
-    variables = sorted({name for line in commands for name in re.findall(r"^([A-Z]+)=", line)} - {"API"})
+    variables = sorted({name for line, _ in commands for name in re.findall(r"^([A-Z]+)=", line)} - {"API"})
     with subprocess.Popen(
         ["bash"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
     ) as bash:
         try:
-            for command, (part, expect) in zip(commands, EXPECTATIONS):
+            for (command, shown), (part, expect) in zip(commands, EXPECTATIONS):
                 print("$", command, flush=True)
                 check(part in command, f"expected a command with {part!r}")
                 values = " ".join(f'"${name}"' for name in variables)
@@ -106,6 +156,7 @@ def walk_readme(port, secrets):
                 secrets.add_from(command)
                 secrets.add_from(output)
                 expect(output)
+                check_output(shown, output)
         finally:
             # A command may still wait for a response.
             bash.kill()
@@ -114,8 +165,8 @@ def walk_readme(port, secrets):
 
 
 def check_invoke(port):
-    """Runs the README's command that invokes one function with its event."""
-    [line] = re.findall(r"^target/tools/.* lambda invoke .*$", readme(), re.MULTILINE)
+    """Runs the documentation's command that invokes one function with its event."""
+    [line] = re.findall(r"^target/tools/.* lambda invoke .*$", text_of(LOCAL_DOCUMENT), re.MULTILINE)
     print("$", line, flush=True)
     arguments = [*shlex.split(line), "--invoke-port", str(port)]
     response = json.loads(subprocess.run(arguments, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout)

@@ -1,4 +1,4 @@
-"""Checks that require real HTTP, without the README."""
+"""Checks that require real HTTP, without the documentation."""
 
 import json
 import re
@@ -80,7 +80,7 @@ def check_login_by_code(client):
 
 
 def check_sms_after_reset(client):
-    # The README's walk reset this user's password.
+    # The walk through the documentation reset this user's password.
     messages = client.returns(200, "GET", "/local/outbox?phone=%2B821012345678")["messages"]
     expected = "[Ably] 비밀번호가 재설정되었습니다. 본인이 하지 않았다면 즉시 비밀번호를 다시 설정하세요."
     equal(messages[0]["text"], expected, "the SMS after the reset")

@@ -13,7 +13,7 @@ from assertions import check
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 SECONDS_TO_COMPILE = 900
-# Short, because the walk through the README waits for it.
+# Short, because the walk through the documentation waits for it.
 SECONDS_BETWEEN_SENDS = 5
 # A phone number of another country than the default one, which gets no SMS.
 TEST_PHONE, TEST_CODE = "+12025550123", "58203914"

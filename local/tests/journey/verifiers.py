@@ -1,4 +1,4 @@
-"""Runs the README's programs that verify access tokens in other services."""
+"""Runs the documentation's programs that verify access tokens in other services."""
 
 import os
 import re
@@ -7,8 +7,8 @@ import sys
 
 from assertions import check, equal
 from client import API
+from documents import API_DOCUMENT, text_of
 from endpoints import LOGIN
-from readme import readme
 from tokens import TOKENS, parts_of
 
 PYTHON_DRIVER = """
@@ -67,10 +67,11 @@ def check_verifiers(client, folder, keys):
     header, claims = parts_of(access)
     check(header["kid"] in [key["kid"] for key in published["keys"]], "the token's key is not published")
     bad = {"a refresh token": refresh} | forged(access, keys)
-    [python] = re.findall(r"^```python\n(.*?)^```$", readme(), re.DOTALL | re.MULTILINE)
-    [node] = re.findall(r"^```js\n(.*?)^```$", readme(), re.DOTALL | re.MULTILINE)
+    document = text_of(API_DOCUMENT)
+    [python] = re.findall(r"^```python\n(.*?)^```$", document, re.DOTALL | re.MULTILINE)
+    [node] = re.findall(r"^```js\n(.*?)^```$", document, re.DOTALL | re.MULTILINE)
     python, node = (code.replace("https://accounts.example.com", issuer) for code in [python, node])
-    check(issuer in python and issuer in node, "the README's verifiers have another address")
+    check(issuer in python and issuer in node, f"the verifiers in {API_DOCUMENT} have another address")
     (folder / "verifier.py").write_text(python + PYTHON_DRIVER, "utf-8")
     (folder / "verifier.mjs").write_text(node, "utf-8")
     (folder / "main.mjs").write_text(NODE_DRIVER, "utf-8")

@@ -221,7 +221,7 @@ fn the_costs_in_the_comparison_are_those_of_the_benchmark() {
         row.unwrap_or_else(|| panic!("no cost of {name:?}"))[1].trim_matches('*').to_owned()
     };
     let expected = format!(
-        "| a million users, US dollars a month, without SMS | {} | {} (Lite), {} (Essentials) | {} | {} |",
+        "| a million users, US dollars a month, without SMS | {} | {} (Lite), {} (Essentials) | {} | {} (Pro) |",
         cost("Ably"),
         cost("Amazon Cognito Lite"),
         cost("Amazon Cognito Essentials"),
@@ -248,7 +248,7 @@ fn the_documentation_names_the_required_version_of_rust() {
     let manifest: toml::Table = text("Cargo.toml").parse().unwrap();
     let version = manifest["workspace"]["package"]["rust-version"].as_str().unwrap();
     assert!(text("README.md").contains(&format!("https://img.shields.io/badge/rust-{version}%2B-")), "the badge");
-    for file in ["README.md", "local/README.md"] {
+    for file in ["README.md", "CONTRIBUTING.md", "local/README.md"] {
         assert!(text(file).contains(&format!("Rust {version}")), "{file}");
     }
 }

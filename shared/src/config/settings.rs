@@ -177,7 +177,7 @@ pub(super) const ALLOWED_ORIGINS: Setting = Setting {
         must: "be origins, as https://app.example.com, separated by commas",
         is_valid: |text| text.is_empty() || text.split(',').all(is_origin),
     },
-    text: "Origins of web pages that are not rejected as cross-site, separated by commas, as https://app.example.com",
+    text: "Origins of web pages that may call the API from a browser, separated by commas, as https://app.example.com",
 };
 pub(super) const SMS_SENDER_ID: Setting = Setting {
     variable: "SMS_SENDER_ID",

@@ -20,7 +20,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     handle: |app, request| Box::pin(handle(app, request)),
     #[cfg(feature = "openapi")]
     operation: || {
-        crate::http::openapi::Operation::new("Returns the messages to a phone number").request::<OutboxRequest>()
+        crate::http::operation::Operation::new("Returns the messages to a phone number").request::<OutboxRequest>()
     },
 };
 

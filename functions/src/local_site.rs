@@ -20,7 +20,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     access: Access::NONE,
     handle: |_, request| Box::pin(async move { handle(&request) }),
     #[cfg(feature = "openapi")]
-    operation: || crate::http::openapi::Operation::new("Returns a page, or a file that a page loads"),
+    operation: || crate::http::operation::Operation::new("Returns a page, or a file that a page loads"),
 };
 
 /// Returns a page, or a file of Swagger UI.

@@ -30,7 +30,7 @@ pub struct Endpoint {
     pub handle: for<'a> fn(&'a App, Request) -> ResponseFuture<'a>,
     /// The rest of its description in the OpenAPI document.
     #[cfg(feature = "openapi")]
-    pub operation: fn() -> super::openapi::Operation,
+    pub operation: fn() -> super::operation::Operation,
 }
 
 /// How the caller of an endpoint is authenticated.

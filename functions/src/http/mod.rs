@@ -8,6 +8,8 @@ pub mod limits;
 pub mod notice;
 #[cfg(feature = "openapi")]
 pub mod openapi;
+#[cfg(feature = "openapi")]
+pub mod operation;
 pub mod problem;
 pub mod request;
 pub mod response;

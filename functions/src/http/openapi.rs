@@ -1,65 +1,18 @@
 //! The OpenAPI document, made of the endpoints. Compiled with the feature `openapi` only, which no function has.
 
+#![expect(clippy::indexing_slicing, reason = "no function contains this code, and its JSON has these members")]
+
+mod errors;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value as Json, json};
-use shared::values::{FieldError, FieldErrors, InvalidField};
-use utoipa::ToSchema;
-use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::Schema;
 
+use self::errors::{example, problem_schema};
 use super::endpoint::{Authentication, Endpoint};
-use super::error_code::ErrorCode;
-use super::problem::ApiError;
-
-/// The names of schemas, and the schemas.
-type Schemas = Vec<(String, RefOr<Schema>)>;
-
-/// The part of an operation that does not follow from the endpoint's other data.
-pub struct Operation {
-    summary: &'static str,
-    request: Option<String>,
-    alternatives: &'static [&'static str],
-    response: (u16, Option<String>),
-    schemas: Schemas,
-}
-
-impl Operation {
-    /// Creates an operation that takes no fields and returns 204.
-    #[must_use]
-    pub fn new(summary: &'static str) -> Self {
-        Self { summary, request: None, alternatives: &[], response: (204, None), schemas: Vec::new() }
-    }
-
-    /// Adds the struct of the request: of its body, or of the query of a GET.
-    #[must_use]
-    pub fn request<T: ToSchema>(mut self) -> Self {
-        self.request = Some(self.add::<T>());
-        self
-    }
-
-    /// Requires exactly one of these fields of the request.
-    #[must_use]
-    pub fn exactly_one_of(mut self, fields: &'static [&'static str]) -> Self {
-        self.alternatives = fields;
-        self
-    }
-
-    /// Adds the struct of the response.
-    #[must_use]
-    pub fn response<T: ToSchema>(mut self, status: u16) -> Self {
-        self.response = (status, Some(self.add::<T>()));
-        self
-    }
-
-    fn add<T: ToSchema>(&mut self) -> String {
-        self.schemas.push((T::name().into_owned(), T::schema()));
-        T::schemas(&mut self.schemas);
-        T::name().into_owned()
-    }
-}
+use super::operation::Operation;
 
 /// The links from a response to the next operation: the operation and status that they start from, their name, the
 /// operation that follows, and the body of its request, or null if it requires the access token only.
@@ -331,68 +284,4 @@ fn success(status: u16) -> &'static str {
 
 fn reference(schema: &str) -> Json {
     json!({ "$ref": format!("#/components/schemas/{schema}") })
-}
-
-fn problem_schema() -> Json {
-    let text = |description: &str| json!({ "type": "string", "description": description });
-    json!({
-        "type": "object",
-        "description": "An error (RFC 9457)",
-        "required": ["type", "title", "status", "detail", "error_code"],
-        "properties": {
-            "type": { "type": "string", "const": "about:blank", "description": "`error_code` identifies the problem" },
-            "title": text("The status in words"),
-            "status": { "type": "integer", "description": "The HTTP status" },
-            "detail": text("The problem in words"),
-            "error_code": {
-                "type": "string", "description": "The problem, for programs. Never renamed",
-                "enum": ErrorCode::ALL.map(ErrorCode::as_str),
-            },
-            "errors": {
-                "type": "array",
-                "description": "The fields that are the problem",
-                "items": {
-                    "type": "object",
-                    "required": ["field", "message"],
-                    "properties": { "field": text("The field"), "message": text("The reason") },
-                },
-            },
-        },
-    })
-}
-
-/// Returns an error with this code, as an example.
-fn example(code: ErrorCode) -> ApiError {
-    let retry_after = 60;
-    let field = |field, message| FieldErrors(vec![FieldError::new(field, InvalidField(message))]);
-    match code {
-        ErrorCode::RequestMalformed => ApiError::Malformed,
-        ErrorCode::RequestTooLarge => ApiError::TooLarge,
-        ErrorCode::RequestInvalid => ApiError::InvalidFields(field("phone", "is required")),
-        ErrorCode::RequestTooMany => ApiError::TooManyRequests { retry_after },
-        ErrorCode::RequestCrossSite => ApiError::CrossSite,
-        ErrorCode::SmsSessionNotFound => ApiError::SmsSessionNotFound,
-        ErrorCode::SmsAuthCodeTimeout => ApiError::CodeExpired,
-        ErrorCode::SmsAuthCodeNotMatched => ApiError::CodeNotMatched,
-        ErrorCode::SmsTooManyAttempts => ApiError::TooManyAttempts { retry_after },
-        ErrorCode::SmsTooManyRequests => ApiError::TooManySends { retry_after },
-        ErrorCode::SmsCountryNotAllowed => ApiError::CountryNotAllowed,
-        ErrorCode::SmsPaused => ApiError::SmsPaused,
-        ErrorCode::SmsNotSent => ApiError::SmsNotSent(shared::sms::SmsError::Refused("an example".into())),
-        ErrorCode::UserPhoneNotVerified => ApiError::PhoneNotVerified,
-        ErrorCode::UserAlreadyExist => ApiError::AlreadyExists(field("email", "is taken")),
-        ErrorCode::UserNotMatched => ApiError::UserNotMatched,
-        ErrorCode::UserTooManyAttempts => ApiError::TooManyPasswords { retry_after },
-        ErrorCode::UserVerificationRequired => ApiError::VerificationRequired,
-        ErrorCode::UserNotFound => ApiError::UserNotFound,
-        ErrorCode::UserDisabled => ApiError::UserDisabled,
-        ErrorCode::TokenMissing => ApiError::TokenMissing,
-        ErrorCode::TokenInvalid => ApiError::TokenInvalid,
-        ErrorCode::TokenExpired => ApiError::TokenExpired,
-        ErrorCode::TokenReused => ApiError::TokenReused,
-        ErrorCode::TokenRevoked => ApiError::TokenRevoked,
-        ErrorCode::ServerBusy => ApiError::Busy(shared::store::StoreError::Busy("an example".into())),
-        ErrorCode::ServerError => ApiError::Internal("an example".into()),
-        ErrorCode::LocalPageNotFound => ApiError::PageNotFound,
-    }
 }

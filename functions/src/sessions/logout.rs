@@ -28,7 +28,9 @@ pub const ENDPOINT: Endpoint = Endpoint {
     },
     handle: |app, request| Box::pin(handle(app, request)),
     #[cfg(feature = "openapi")]
-    operation: || crate::http::openapi::Operation::new("Revokes a session, or all of them").request::<LogoutRequest>(),
+    operation: || {
+        crate::http::operation::Operation::new("Revokes a session, or all of them").request::<LogoutRequest>()
+    },
 };
 
 /// The request. The response is 204, without a body.

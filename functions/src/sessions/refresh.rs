@@ -43,7 +43,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     handle: |app, request| Box::pin(handle(app, request)),
     #[cfg(feature = "openapi")]
     operation: || {
-        crate::http::openapi::Operation::new("Exchanges a refresh token for a new pair of tokens")
+        crate::http::operation::Operation::new("Exchanges a refresh token for a new pair of tokens")
             .request::<RefreshRequest>()
             .response::<RefreshResponse<'_>>(200)
     },

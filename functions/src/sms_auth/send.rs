@@ -50,7 +50,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     handle: |app, request| Box::pin(handle(app, request)),
     #[cfg(feature = "openapi")]
     operation: || {
-        crate::http::openapi::Operation::new("Sends a code by SMS")
+        crate::http::operation::Operation::new("Sends a code by SMS")
             .request::<SendRequest>()
             .response::<SendResponse<'_>>(200)
     },

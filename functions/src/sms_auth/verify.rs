@@ -36,7 +36,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     handle: |app, request| Box::pin(handle(app, request)),
     #[cfg(feature = "openapi")]
     operation: || {
-        crate::http::openapi::Operation::new("Verifies a code")
+        crate::http::operation::Operation::new("Verifies a code")
             .request::<VerifyRequest>()
             .response::<VerifyResponse>(200)
     },

@@ -27,7 +27,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     handle: |app, request| Box::pin(handle(app, request)),
     #[cfg(feature = "openapi")]
     operation: || {
-        crate::http::openapi::Operation::new("Returns whether a user has an email")
+        crate::http::operation::Operation::new("Returns whether a user has an email")
             .request::<EmailDuplicateCheckRequest>()
             .response::<EmailDuplicateCheckResponse>(200)
     },

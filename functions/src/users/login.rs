@@ -54,7 +54,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     handle: |app, request| Box::pin(handle(app, request)),
     #[cfg(feature = "openapi")]
     operation: || {
-        crate::http::openapi::Operation::new("Logs in with a password")
+        crate::http::operation::Operation::new("Logs in with a password")
             .request::<LoginRequest>()
             .exactly_one_of(&["email", "phone"])
             .response::<LoginResponse<'_>>(200)

@@ -47,7 +47,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     handle: |app, request| Box::pin(handle(app, request)),
     #[cfg(feature = "openapi")]
     operation: || {
-        crate::http::openapi::Operation::new("Logs in with a code")
+        crate::http::operation::Operation::new("Logs in with a code")
             .request::<LoginCodeRequest>()
             .response::<LoginCodeResponse<'_>>(200)
     },

@@ -51,7 +51,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     handle: |app, request| Box::pin(handle(app, request)),
     #[cfg(feature = "openapi")]
     operation: || {
-        crate::http::openapi::Operation::new("Resets the password")
+        crate::http::operation::Operation::new("Resets the password")
             .request::<PasswordRequest>()
             .response::<PasswordResponse<'_>>(200)
     },

@@ -28,7 +28,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     handle: |app, request| Box::pin(handle(app, request)),
     #[cfg(feature = "openapi")]
     operation: || {
-        crate::http::openapi::Operation::new("Returns whether a user has a phone number")
+        crate::http::operation::Operation::new("Returns whether a user has a phone number")
             .request::<PhoneDuplicateCheckRequest>()
             .response::<PhoneDuplicateCheckResponse>(200)
     },

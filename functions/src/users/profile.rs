@@ -33,7 +33,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     handle: |app, request| Box::pin(handle(app, request)),
     #[cfg(feature = "openapi")]
     operation: || {
-        crate::http::openapi::Operation::new("Returns the profile of the caller").response::<ProfileResponse<'_>>(200)
+        crate::http::operation::Operation::new("Returns the profile of the caller").response::<ProfileResponse<'_>>(200)
     },
 };
 

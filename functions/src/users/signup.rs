@@ -39,7 +39,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     handle: |app, request| Box::pin(handle(app, request)),
     #[cfg(feature = "openapi")]
     operation: || {
-        crate::http::openapi::Operation::new("Creates a user")
+        crate::http::operation::Operation::new("Creates a user")
             .request::<SignupRequest>()
             .response::<SignupResponse<'_>>(201)
     },

@@ -16,7 +16,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     access: Access { keys: KeyAccess::Verify, ..Access::NONE },
     handle: |app, request| Box::pin(handle(app, request)),
     #[cfg(feature = "openapi")]
-    operation: || crate::http::openapi::Operation::new("Returns the public keys").response::<JwksResponse<'_>>(200),
+    operation: || crate::http::operation::Operation::new("Returns the public keys").response::<JwksResponse<'_>>(200),
 };
 
 /// The path below the issuer.

@@ -19,7 +19,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     handle: |app, request| Box::pin(handle(app, request)),
     #[cfg(feature = "openapi")]
     operation: || {
-        crate::http::openapi::Operation::new("Returns the address of the public keys")
+        crate::http::operation::Operation::new("Returns the address of the public keys")
             .response::<OpenidConfigurationResponse>(200)
     },
 };

@@ -77,13 +77,16 @@ fn request_fields(endpoint: &Endpoint, document: &Json) -> String {
         (required.collect(), parameters.iter().map(named).collect::<Vec<_>>())
     } else {
         let schema = schema(document, &operation["requestBody"]["content"]["application/json"]["schema"]);
-        let mut required = names(&schema["required"]);
-        // A rule: one of several fields is required.
-        if let Some(alternatives) = schema["oneOf"].as_array() {
-            let fields = alternatives.iter().flat_map(|one| names(&one["required"])).collect::<Vec<_>>();
-            required.insert(0, fields.join(" or "));
+        // Alternatives require the same fields, and one more each.
+        let alternatives = schema["anyOf"].as_array().cloned().unwrap_or_else(|| vec![schema.clone()]);
+        let all: Vec<_> = alternatives.iter().map(|one| names(&one["required"])).collect();
+        let is_common = |field: &String| all.iter().all(|one| one.contains(field));
+        let mut required: Vec<_> = all[0].iter().filter(|field| is_common(field)).cloned().collect();
+        let others: Vec<_> = all.iter().flatten().filter(|field| !is_common(field)).cloned().collect();
+        if !others.is_empty() {
+            required.insert(0, others.join(" or "));
         }
-        (required, schema["properties"].as_object().unwrap().keys().map(|name| code(name)).collect())
+        (required, alternatives[0]["properties"].as_object().unwrap().keys().map(|name| code(name)).collect())
     };
     let is_optional = |name: &String| !required.iter().any(|field: &String| field.split(" or ").any(|one| one == name));
     let optional: Vec<_> = all.into_iter().filter(is_optional).collect();

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot continue fails")]
 
 mod access;
+mod deployment;
 mod documents;
 mod files;
 mod routes;

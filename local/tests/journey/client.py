@@ -1,9 +1,10 @@
-"""Sends requests, and checks each response in the same way."""
+"""Sends requests, and checks each request and response in the same way."""
 
 import http.client
 import json
 
 from assertions import check, equal
+from document import check_described
 
 API = "/api/v1/users"
 
@@ -22,6 +23,7 @@ class Client:
         text = response.read().decode()
         connection.close()
         self.secrets.add_from(text)
+        check_described(method, path, body, response.status, response.headers, text)
         return response.status, response.headers, json.loads(text) if text else None
 
     def returns(self, status, method, path, body=None, **headers):

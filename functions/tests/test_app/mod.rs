@@ -7,8 +7,11 @@ mod document;
 
 use std::sync::{Arc, Mutex, OnceLock};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use functions::ENDPOINTS;
 use functions::http::{Endpoint, Request};
+use functions::lambda::EventResponse;
 use functions::{sessions, sms_auth, users};
 use local::{Outbox, SqliteStore};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -31,6 +34,18 @@ pub(crate) const NOW: i64 = 1_800_000_000;
 pub(crate) fn keys() -> &'static str {
     static KEYS: OnceLock<SecretString> = OnceLock::new();
     KEYS.get_or_init(|| rotation::create(0).unwrap()).expose_secret()
+}
+
+/// Asserts that the OpenAPI document describes the response to an event.
+#[track_caller]
+pub(crate) fn assert_described(endpoint: Endpoint, event: &Json, response: &EventResponse) {
+    let body = event["body"].as_str().unwrap_or_default();
+    let body = if event["isBase64Encoded"] == true { STANDARD.decode(body).unwrap_or_default() } else { body.into() };
+    let is_get = event["requestContext"]["http"]["method"] == "GET";
+    let headers = response.headers.iter().map(|(name, value)| (*name, value.clone())).collect();
+    let response = Response { status: response.status_code, headers, body: response.body.clone() };
+    let request = Request { body: (!is_get).then_some(body), ..Request::default() };
+    document::assert_described(endpoint.routes, &request, &response);
 }
 
 /// An app, its clock and its outbox.

@@ -217,6 +217,18 @@ fn the_figures_are_those_that_the_benchmark_recorded() {
 }
 
 #[test]
+fn the_number_of_targets_that_are_not_met_is_that_of_the_benchmark() {
+    let benchmark = text("local/benchmark/README.md");
+    let not_met = benchmark.lines().filter(|line| line.ends_with("| **no** |")).count();
+    let word = ["No", "One", "Two", "Three", "Four", "Five"][not_met];
+    assert!(benchmark.contains(&format!("\n{word} targets are not met:\n")), "{word}");
+    assert!(
+        text("README.md").contains(&format!("[{word} of its\ntargets](local/benchmark/README.md#targets)")),
+        "{word}"
+    );
+}
+
+#[test]
 fn the_costs_in_the_comparison_are_those_of_the_benchmark() {
     let costs = tables("local/benchmark/README.md", "### A million users").remove(0);
     let cost = |name: &str| {

@@ -10,6 +10,10 @@ pub(crate) const MAX_RSS: u64 = 10_000_000;
 /// The maximum size of a function's zip, in bytes.
 pub(crate) const MAX_ZIP: u64 = 3_000_000;
 
+/// The maximum of bcrypt ÷ libxcrypt. On x86-64, LLVM adds an instruction to the chain from each round to the next one;
+/// on arm64, the architecture of the template, it does not.
+const MAX_BCRYPT: f64 = if cfg!(target_arch = "x86_64") { 1.25 } else { 1.1 };
+
 /// The maximum of [`max_first_to_floor`].
 pub(crate) const MAX_FIRST_TO_FLOOR: f64 = 2.0;
 
@@ -81,6 +85,8 @@ pub(crate) fn print(measured: &Measured) {
     at_most("instructions to the first response of `profile`, millions", profile_first, 6.0);
     at_most("128 MB, first request ÷ warm, maximum of all functions", first, 1.3);
     at_most("instructions, warm `profile` ÷ hello", warm("profile") / warm("hello"), 4.0);
+    let warm_time = |row: &Row| row.warm.median();
+    at_most("warm, `profile` ÷ hello", of_row("profile", warm_time) / of_row("hello", warm_time), 5.0);
     let without_bcrypt = 100.0 * (warm("login") - bcrypt) / (4.0 * bcrypt);
     at_most("`login` without its bcrypt ÷ bcrypt at cost 12, %", without_bcrypt, 5.0);
     at_most(
@@ -91,6 +97,7 @@ pub(crate) fn print(measured: &Measured) {
     at_most("peak RSS, maximum of all functions, MB", max(&|row| row.rss as f64 / 1e6), MAX_RSS as f64 / 1e6);
     let zip = measured.zips.values().max().map_or(f64::NAN, |zip| *zip as f64 / 1e6);
     at_most("zip, maximum of all functions, MB", zip, MAX_ZIP as f64 / 1e6);
-    at_most("bcrypt ÷ libxcrypt", measured.bcrypt.rust.median() / measured.bcrypt.libxcrypt.median(), 1.1);
+    let bcrypt = measured.bcrypt.rust.median() / measured.bcrypt.libxcrypt.median();
+    at_most(&format!("bcrypt ÷ libxcrypt, on {}", std::env::consts::ARCH), bcrypt, MAX_BCRYPT);
     at_most("outcomes with unexpected requests, units or connections", mismatches as f64, 0.0);
 }

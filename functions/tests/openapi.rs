@@ -75,11 +75,16 @@ fn each_example_matches_its_schema() {
 
 #[test]
 fn each_request_and_response_with_a_body_has_an_example() {
-    for (path, item) in committed()["paths"].as_object().unwrap() {
+    let document = committed();
+    for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let request = &operation["requestBody"]["content"]["application/json"];
             assert!(request.is_null() || request["example"].is_object(), "{method} {path}");
             for (status, response) in operation["responses"].as_object().unwrap() {
+                let schema = &response["content"]["application/json"]["schema"]["$ref"];
+                let schema =
+                    schema.as_str().map(|name| &document["components"]["schemas"][name.rsplit('/').next().unwrap()]);
+                assert!(schema.is_none_or(|schema| schema["example"].is_object()), "{method} {path} {status}");
                 let is_error = status.as_str() >= "400";
                 let content = &response["content"]["application/problem+json"];
                 assert_eq!(is_error, content["examples"].is_object(), "{method} {path} {status}");

@@ -21,10 +21,10 @@ require() {
 require_for_run() {
   local rust
   rust=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$root/Cargo.toml")
-  if cargo --version >/dev/null 2>&1; then
+  if rustup --version >/dev/null 2>&1; then
     require "Rust $rust or newer" '' 'rustup update stable' has_rust "$rust"
   else
-    require "Rust $rust or newer" '' "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh" false
+    require "Rust $rust or newer" '' "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh" has_rust "$rust"
   fi
   require 'a C compiler' 'build-essential' 'xcode-select --install' cc --version
   require 'Python 3.10 or newer, with venv' 'python3 python3-venv' 'brew install python' \
@@ -36,10 +36,11 @@ require_for_test() {
   require 'Python 3.11 or newer' 'python3' 'brew install python' \
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'
   require 'curl' 'curl' 'brew install curl' curl --version
-  require 'Node.js 20 or newer' 'nodejs' 'brew install node' \
-    node -e 'process.exit(parseInt(process.versions.node, 10) < 20 ? 1 : 0)'
+  # The newest tools need this version of Node.js 20, or 22.
+  require 'Node.js 20.19, or 22.12 or newer' 'nodejs' 'brew install node' \
+    node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 22 || (a == 22 && b >= 12) || (a == 20 && b >= 19) ? 0 : 1)'
   require 'npm' 'npm' 'brew install node' npm --version
-  export CHROMIUM="${CHROMIUM:-/usr/bin/chromium}"
+  export CHROMIUM="${CHROMIUM:-$(command -v chromium || command -v chromium-browser || command -v google-chrome || echo /usr/bin/chromium)}"
   require 'Chromium (or set CHROMIUM)' 'chromium' 'brew install --cask chromium' "$CHROMIUM" --version
   require 'Java 17 or newer' 'default-jre-headless' 'brew install --cask temurin' has_java_17
 }
@@ -52,6 +53,7 @@ require_for_bench() {
 # has_rust VERSION: succeeds if Rust has that version or a newer one.
 has_rust() {
   local oldest
+  cargo --version || return
   oldest=$(printf '%s\n%s\n' "$1" "$(rustc --version | sed 's/^rustc \([0-9.]*\).*/\1/')" | sort -t . -k 1,1n -k 2,2n -k 3,3n | head -n 1)
   [ "$oldest" = "$1" ]
 }

@@ -29,7 +29,13 @@ const MAX_AGE_SECONDS: u32 = 300;
 
 /// The response.
 #[derive(Debug, Serialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(example = json!({
+    "issuer": "https://accounts.example.com",
+    "jwks_uri": "https://accounts.example.com/.well-known/jwks.json",
+    "id_token_signing_alg_values_supported": ["RS256"],
+    "subject_types_supported": ["public"],
+    "response_types_supported": ["id_token"],
+})))]
 pub struct OpenidConfigurationResponse {
     /// The issuer of the tokens.
     issuer: String,

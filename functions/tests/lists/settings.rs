@@ -135,6 +135,9 @@ fn the_patterns_reject_what_the_code_rejects() {
         ("TEST_PHONES", "+12025550123:58203914:2027-01-31,"),
         ("ALLOWED_ORIGINS", "https://app.example.com/"),
         ("ALLOWED_ORIGINS", "app.example.com"),
+        ("ALLOWED_ORIGINS", "https://*"),
+        ("ALLOWED_ORIGINS", "https://*.example.com"),
+        ("ALLOWED_ORIGINS", "https://App.example.com"),
         ("ALLOWED_ORIGINS", "https://app@example.com"),
     ] {
         let setting = SETTINGS.iter().find(|setting| setting.variable == variable).unwrap();

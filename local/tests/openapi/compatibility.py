@@ -3,8 +3,9 @@
 
     local/tests/openapi/compatibility.py [--base COMMIT] [--require]
 
-Compares the document with that of the latest commit that has another `info.version`. If no commit has, compares it
-with that of the branch's merge base with the main branch, or with the latest one that differs. A higher major version
+Compares the document with that of the latest release, a tag such as v0.1.0. Before the first release, compares it with
+that of the latest commit that has another `info.version`. If no commit has, compares it with that of the branch's merge
+base with the main branch, or with the latest one that differs. A higher major version
 permits changes that break clients; while that is 0, so does a higher minor version.
 
 No maintained tool that npm, PyPI or crates.io installs compares documents of OpenAPI 3.1. oasdiff is written in Go,
@@ -248,6 +249,9 @@ def document_of(commit):
 
 def find_base(new):
     """Returns the commit whose document to compare with, and that document, or None."""
+    release = git("describe", "--tags", "--abbrev=0", "--match", "v[0-9]*")
+    if release and document_of(release):
+        return release, document_of(release)
     commits = (git("log", "--format=%H", "--", DOCUMENT) or "").split()
     documents = {commit: document_of(commit) for commit in commits}
     documents = {commit: document for commit, document in documents.items() if document}

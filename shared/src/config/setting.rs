@@ -83,9 +83,9 @@ pub(super) fn parse_bucket(text: &str) -> Option<Bucket> {
     (BURST.contains(&burst) && EVERY.contains(&every)).then(|| Bucket::new(burst, every))
 }
 
-/// Whether `text` is an origin (RFC 6454, 6.2).
+/// Whether `text` is an origin (RFC 6454, 6.2), as browsers send it: in lower case, and without wildcards.
 pub(super) fn is_origin(text: &str) -> bool {
-    is_issuer(text) && text.splitn(4, '/').count() == 3
+    is_issuer(text) && text.splitn(4, '/').count() == 3 && !text.contains(|c: char| c == '*' || c.is_ascii_uppercase())
 }
 
 /// Whether verifiers find `/.well-known/…` below this URL (OpenID Connect Discovery 1.0, 4).

@@ -35,7 +35,10 @@ pub(super) struct Key {
 
 /// A JSON Web Key Set (RFC 7517), for services that verify the tokens.
 #[derive(Debug, Serialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(example = json!({ "keys": [{
+    "kty": "RSA", "use": "sig", "alg": "RS256", "kid": "6VtmXC_7GPy_i50PbEK1IDAxE1DIVJwqsTBaa_OUM7Y", "n": "1-Yj4Up6wMwR…",
+    "e": "AQAB",
+}] })))]
 pub struct Jwks<'a> {
     keys: Vec<Jwk<'a>>,
 }

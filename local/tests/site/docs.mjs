@@ -2,6 +2,11 @@
 
 import assert from "node:assert/strict";
 
+import { checkAccessibility } from "./browser.mjs";
+
+// The findings of axe in Swagger UI itself: gray labels, buttons in buttons, and lists without a label.
+const OF_SWAGGER_UI = ["color-contrast", "nested-interactive", "select-name"];
+
 export async function checkDocs(page) {
   await page.goto("/");
   await page.getByRole("link", { name: "Documentation" }).click();
@@ -12,6 +17,7 @@ export async function checkDocs(page) {
   const response = operation.locator(".live-responses-table");
   await response.locator(".response-col_status", { hasText: "200" }).waitFor();
   assert.match(await response.textContent(), /"is_duplicated": false/);
+  await checkAccessibility(page, OF_SWAGGER_UI);
 
   await page.goto("/");
   await page.getByRole("link", { name: "OpenAPI" }).click();

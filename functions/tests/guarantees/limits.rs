@@ -30,6 +30,13 @@ async fn refund(store: &dyn Store, limit: &Limit, now: i64) {
     store.refund(limit, now).await.unwrap();
 }
 
+/// Asserts that a limit of two events in a row counts two more, and rejects the third.
+async fn assert_two_in_a_row(store: &dyn Store, limit: &Limit) {
+    for expected in [Counted, Counted, InARowExhausted] {
+        assert_eq!(count(store, limit, NOW).await, expected);
+    }
+}
+
 /// Counts as many concurrent events as a race has. Returns how many were counted.
 async fn race(test: &TestStore, limit: &Limit, now: i64) -> usize {
     let outcomes = test
@@ -149,18 +156,14 @@ pub(crate) async fn reset_clears_the_events_in_a_row(test: TestStore) {
     let session = logged_in(store).await;
     let limit =
         Limit { in_a_row: Some(2), is_kept: true, ..Limit::new(Subject::passwords_of_account(session.user_id), MOST) };
-    for expected in [Counted, Counted, InARowExhausted] {
-        assert_eq!(count(store, &limit, NOW).await, expected);
-    }
+    assert_two_in_a_row(store, &limit).await;
     let hash = PasswordHash::from_stored("the second hash".to_owned());
     let unknown = SmsSessionId::random().key();
     assert!(!store.reset_password(session.user_id, &hash, &phone(1), &unknown, NOW).await.unwrap());
     assert_eq!(count(store, &limit, NOW).await, InARowExhausted, "a rejected reset clears nothing");
     let key = verified(store, phone(1), PasswordReset, NOW).await.key;
     assert!(store.reset_password(session.user_id, &hash, &phone(1), &key, NOW).await.unwrap());
-    for expected in [Counted, Counted, InARowExhausted] {
-        assert_eq!(count(store, &limit, NOW).await, expected);
-    }
+    assert_two_in_a_row(store, &limit).await;
 }
 
 pub(crate) async fn login_by_code_clears_the_events_in_a_row(test: TestStore) {
@@ -168,9 +171,7 @@ pub(crate) async fn login_by_code_clears_the_events_in_a_row(test: TestStore) {
     let session = logged_in(store).await;
     let limit =
         Limit { in_a_row: Some(2), is_kept: true, ..Limit::new(Subject::passwords_of_account(session.user_id), MOST) };
-    for expected in [Counted, Counted, InARowExhausted] {
-        assert_eq!(count(store, &limit, NOW).await, expected);
-    }
+    assert_two_in_a_row(store, &limit).await;
     let another = new_session(session.user_id, NOW);
     let log_in = async |key: SmsSessionKey| {
         store.start_session_by_code(&another, &user_agent(), &phone(1), &key, NOW).await.unwrap()
@@ -179,9 +180,7 @@ pub(crate) async fn login_by_code_clears_the_events_in_a_row(test: TestStore) {
     assert_eq!(count(store, &limit, NOW).await, InARowExhausted, "a rejected login clears nothing");
     let sms_session = opened(store, phone(1), Login, NOW).await;
     assert!(log_in(sms_session.key).await);
-    for expected in [Counted, Counted, InARowExhausted] {
-        assert_eq!(count(store, &limit, NOW).await, expected);
-    }
+    assert_two_in_a_row(store, &limit).await;
 }
 
 // ---- The SMS of the day ----

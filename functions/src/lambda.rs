@@ -168,18 +168,15 @@ fn read(event: Event) -> Result<Request, ApiError> {
     let headers = event.headers.unwrap_or_default().into_iter();
     let mut headers: HashMap<_, _> = headers.map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
     let mut header = |name: &str| headers.remove(name).flatten();
-    let body = match (event.body, event.is_base64_encoded) {
-        (Some(body), Some(true)) => Some(STANDARD.decode(body).map_err(|_| ApiError::Malformed)?),
-        (body, _) => body.map(String::into_bytes),
+    let body = match (event.body.unwrap_or_default(), event.is_base64_encoded) {
+        _ if !Request::has_body(&method) => None,
+        (body, Some(true)) => Some(STANDARD.decode(body).map_err(|_| ApiError::Malformed)?),
+        (body, _) => Some(body.into_bytes()),
     };
     let query = event.raw_query_string.unwrap_or_default();
     let path_parameters = event.path_parameters.unwrap_or_default().into_iter();
     Ok(Request {
-        body: match method.as_str() {
-            "GET" => None,
-            "DELETE" => body.filter(|body| !body.is_empty()),
-            _ => Some(body.unwrap_or_default()),
-        },
+        body,
         method,
         query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
         path_parameters: path_parameters.filter_map(|(name, value)| Some((name, value?))).collect(),

@@ -80,6 +80,10 @@ pub const EMAIL: &str = "EMAIL#";
 pub const PHONE: &str = "PHONE#";
 /// The attributes of a user that [`Users::account`](crate::store::Users::account) reads.
 pub const ACCOUNT: &[&str] = &["pk", "token_version", "email", "name", "is_disabled", "password_reset_at"];
+/// The attributes of a user that the check of a caller reads.
+pub const CALLER: &[&str] = &["pk", "token_version", "is_disabled"];
+/// The attributes of a session that the check of a caller reads.
+pub const CALLER_SESSION: &[&str] = &["pk", "sk", "expires_at"];
 /// The beginning of the key of an SMS session.
 pub const SMS_SESSION: &str = "SESSION#";
 
@@ -89,8 +93,14 @@ pub const SMS_LIMITS: &str = "SMS#";
 pub const SMS_LIMITS_OF_IPS: &str = "SMS#IP#";
 /// The key of the total of the SMS of a day.
 pub const SMS_OF_DAY: &str = "SMS#DAY";
+/// The beginning of the keys of the limits of SMS to the accounts of known devices.
+pub const SMS_LIMITS_OF_ACCOUNTS: &str = "SMS#USER#";
 /// The beginning of the keys of the limits of passwords.
 pub const PASSWORD_LIMITS: &str = "PASSWORD#";
+/// The beginning of the keys of the limits of passwords of accounts.
+pub const PASSWORD_LIMITS_OF_ACCOUNTS: &str = "PASSWORD#USER#";
+/// The beginning of the keys of the limits of passwords that sessions send.
+pub const PASSWORD_LIMITS_OF_SESSIONS: &str = "PASSWORD#SESSION#";
 /// The beginning of the keys of the limits of duplicate checks.
 pub const CHECK_LIMITS: &str = "CHECK#";
 
@@ -108,6 +118,8 @@ pub enum Action {
     GetItem,
     /// Writes a whole item.
     PutItem,
+    /// Reads the items of one partition key.
+    Query,
     /// Changes an item.
     UpdateItem,
 }

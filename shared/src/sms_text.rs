@@ -42,6 +42,7 @@ pub fn code(
                 Purpose::Signup => "회원가입",
                 Purpose::PasswordReset => "비밀번호 재설정",
                 Purpose::Login => "로그인",
+                Purpose::PhoneChange => "전화번호 변경",
             };
             (format!("[{service}] {purpose} 인증번호 {code} ({minutes}분 이내 입력)"), " 타인 공유 금지")
         }
@@ -50,6 +51,7 @@ pub fn code(
                 Purpose::Signup => "会員登録",
                 Purpose::PasswordReset => "パスワード再設定",
                 Purpose::Login => "ログイン",
+                Purpose::PhoneChange => "電話番号変更",
             };
             let text = format!("[{service}] {purpose}の認証コード: {code} ({minutes}分間有効)");
             (text, " 他人に教えないでください")
@@ -59,6 +61,7 @@ pub fn code(
                 Purpose::Signup => "sign-up",
                 Purpose::PasswordReset => "password reset",
                 Purpose::Login => "login",
+                Purpose::PhoneChange => "phone change",
             };
             let text = format!("[{service}] {code} is your {purpose} code ({minutes} min)");
             (text, ". Do not share it with anyone.")
@@ -79,6 +82,21 @@ pub fn password_was_reset(language: Language, service: &str) -> String {
             format!("[{service}] パスワードが再設定されました。お心当たりがない場合は、すぐに再設定してください。")
         }
         Language::English => format!("[{service}] Your password was reset. Not you? Reset it now."),
+    }
+}
+
+/// Returns the text of the SMS to the previous phone number after a change, with what to do if it was somebody else. One
+/// segment.
+#[must_use]
+pub fn phone_was_changed(language: Language, service: &str) -> String {
+    match language {
+        Language::Korean => {
+            format!("[{service}] 계정의 전화번호가 변경되었습니다. 본인이 하지 않았다면 즉시 고객센터에 문의하세요.")
+        }
+        Language::Japanese => {
+            format!("[{service}] 電話番号が変更されました。お心当たりがない場合は、すぐにお問い合わせください。")
+        }
+        Language::English => format!("[{service}] Your phone number changed. Not you? Contact us."),
     }
 }
 
@@ -136,12 +154,15 @@ mod tests {
             "[Ably] 회원가입 인증번호 12345678 (5분 이내 입력) 타인 공유 금지",
             "[Ably] 비밀번호 재설정 인증번호 12345678 (5분 이내 입력) 타인 공유 금지",
             "[Ably] 로그인 인증번호 12345678 (5분 이내 입력) 타인 공유 금지",
+            "[Ably] 전화번호 변경 인증번호 12345678 (5분 이내 입력) 타인 공유 금지",
             "[Ably] 12345678 is your sign-up code (5 min). Do not share it with anyone.",
             "[Ably] 12345678 is your password reset code (5 min). Do not share it with anyone.",
             "[Ably] 12345678 is your login code (5 min). Do not share it with anyone.",
+            "[Ably] 12345678 is your phone change code (5 min). Do not share it with anyone.",
             "[Ably] 会員登録の認証コード: 12345678 (5分間有効) 他人に教えないでください",
             "[Ably] パスワード再設定の認証コード: 12345678 (5分間有効) 他人に教えないでください",
             "[Ably] ログインの認証コード: 12345678 (5分間有効) 他人に教えないでください",
+            "[Ably] 電話番号変更の認証コード: 12345678 (5分間有効) 他人に教えないでください",
         ];
         let texts: Vec<_> =
             Language::ALL.iter().flat_map(|language| Purpose::ALL.map(|purpose| text(*language, purpose))).collect();
@@ -155,8 +176,9 @@ mod tests {
                 assert_eq!(segments(&text), 1, "{}", text.as_str());
             }
             for language in Language::ALL {
-                let text = password_was_reset(language, name);
-                assert_eq!(segments(&text), 1, "{text}");
+                for text in [password_was_reset(language, name), phone_was_changed(language, name)] {
+                    assert_eq!(segments(&text), 1, "{text}");
+                }
             }
         }
     }

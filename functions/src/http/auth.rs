@@ -18,6 +18,16 @@ pub async fn caller(app: &App, request: &Request) -> Result<Caller, ApiError> {
     Ok(app.keyring.verify_access(token, &issuer, audience, app.clock.now()).await?)
 }
 
+/// Returns the caller of a request, if the login of its access token is recent (RFC 9470).
+///
+/// # Errors
+/// As [`caller`], or [`ApiError::LoginTooOld`].
+pub async fn recent_caller(app: &App, request: &Request) -> Result<Caller, ApiError> {
+    let (caller, max_age) = (caller(app, request).await?, app.config.recent_login_seconds);
+    let is_recent = app.clock.now() - caller.started_at <= max_age;
+    if is_recent { Ok(caller) } else { Err(ApiError::LoginTooOld { max_age }) }
+}
+
 /// Returns the bearer token (RFC 6750, 2.1). The scheme's case is ignored.
 fn bearer_token(request: &Request) -> Result<&str, ApiError> {
     let value = request.authorization.as_ref().ok_or(ApiError::TokenMissing)?.expose_secret();

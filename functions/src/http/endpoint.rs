@@ -40,6 +40,8 @@ pub enum Authentication {
     None,
     /// By an access token in `Authorization`.
     AccessToken,
+    /// By an access token of a recent login.
+    RecentLogin,
 }
 
 /// The future returned by a handler.
@@ -59,8 +61,8 @@ impl Endpoint {
 
     /// Returns every error of the endpoint: its own, and those that follow from its description.
     pub fn errors(&self) -> impl Iterator<Item = ErrorCode> {
-        let has_body = self.routes.iter().any(|(method, _)| *method != "GET");
-        let has_token = self.authentication == Authentication::AccessToken;
+        let has_body = self.routes.iter().any(|(method, _)| Request::has_body(method));
+        let has_token = self.authentication != Authentication::None;
         let only_if = |applies: bool, errors: &'static [ErrorCode]| if applies { errors } else { &[] };
         let all = [
             only_if(has_body, &[ErrorCode::RequestMalformed, ErrorCode::RequestTooLarge]),
@@ -75,6 +77,7 @@ impl Endpoint {
                     ErrorCode::UserDisabled,
                 ],
             ),
+            only_if(self.authentication == Authentication::RecentLogin, &[ErrorCode::TokenLoginTooOld]),
             self.own_errors,
             only_if(!self.access.tables.is_empty(), &[ErrorCode::ServerBusy]),
             &[ErrorCode::ServerError],

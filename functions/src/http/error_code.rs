@@ -29,6 +29,8 @@ pub enum ErrorCode {
     TokenExpired,
     TokenReused,
     TokenRevoked,
+    TokenLoginTooOld,
+    SessionNotFound,
     ServerBusy,
     ServerError,
     LocalPageNotFound,
@@ -36,7 +38,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every error code of the deployed endpoints, in the order of the documentation.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::RequestMalformed,
         Self::RequestTooLarge,
         Self::RequestInvalid,
@@ -62,6 +64,8 @@ impl ErrorCode {
         Self::TokenExpired,
         Self::TokenReused,
         Self::TokenRevoked,
+        Self::TokenLoginTooOld,
+        Self::SessionNotFound,
         Self::ServerBusy,
         Self::ServerError,
     ];
@@ -122,6 +126,8 @@ impl ErrorCode {
             Self::TokenExpired => (401, "TOKEN__EXPIRED"),
             Self::TokenReused => (401, "TOKEN__REUSED"),
             Self::TokenRevoked => (401, "TOKEN__REVOKED"),
+            Self::TokenLoginTooOld => (401, "TOKEN__LOGIN_TOO_OLD"),
+            Self::SessionNotFound => (404, "SESSION__NOT_FOUND"),
             Self::ServerBusy => (503, "SERVER__BUSY"),
             Self::ServerError => (500, "SERVER__ERROR"),
             Self::LocalPageNotFound => (404, "LOCAL__PAGE_NOT_FOUND"),

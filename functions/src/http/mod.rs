@@ -13,9 +13,11 @@ pub mod operation;
 pub mod problem;
 pub mod request;
 pub mod response;
+pub mod token_pair;
 
 pub use endpoint::{Authentication, Endpoint};
 pub use error_code::ErrorCode;
 pub use problem::ApiError;
 pub use request::{Request, Rule};
 pub use response::Response;
+pub use token_pair::TokenPair;

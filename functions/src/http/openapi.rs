@@ -12,10 +12,12 @@ use serde_json::{Map, Value as Json, json};
 
 use self::errors::{example, problem_schema};
 use super::endpoint::{Authentication, Endpoint};
-use super::operation::Operation;
+use super::operation::{Alternatives, Operation};
+use super::request::Request;
 
 /// The links from a response to the next operation: the operation and status that they start from, their name, the
-/// operation that follows, and the body of its request, or null if it requires the access token only.
+/// operation that follows, and the body of its request, null if it requires the access token only, or a string if that
+/// is the `id` in its path.
 fn links() -> Vec<(&'static str, u16, &'static str, &'static str, Json)> {
     let session_of_response = json!({
         "session_id": "$response.body#/session_id", "phone": "$request.body#/phone", "auth_code": "00000000",
@@ -30,12 +32,16 @@ fn links() -> Vec<(&'static str, u16, &'static str, &'static str, Json)> {
         ("sms-auth-send", 200, "login", "login-code", session_of_response),
         ("sms-auth-verify", 200, "signup", "signup", session_of_request(&["session_id", "phone"])),
         ("sms-auth-verify", 200, "reset", "password", session_of_request(&["session_id"])),
+        ("sms-auth-verify", 200, "change", "phone-change", session_of_request(&["session_id"])),
         ("signup", 201, "login", "login", session_of_request(&["email", "password"])),
         ("signup", 201, "profile", "profile", Json::Null),
         ("signup", 201, "refresh", "token-refresh", refresh_token.clone()),
         ("login", 200, "profile", "profile", Json::Null),
         ("login", 200, "refresh", "token-refresh", refresh_token.clone()),
         ("login", 200, "logout", "logout", refresh_token.clone()),
+        ("login", 200, "sessions", "sessions", Json::Null),
+        ("login", 200, "delete", "account-delete", Json::Null),
+        ("sessions", 200, "revoke", "session-revoke", "$response.body#/sessions/0/id".into()),
         ("login-code", 200, "profile", "profile", Json::Null),
         ("login-code", 200, "refresh", "token-refresh", refresh_token.clone()),
         ("token-refresh", 200, "profile", "profile", Json::Null),
@@ -58,16 +64,19 @@ pub fn document(endpoints: &[Endpoint], event: impl Fn(&str) -> Option<Json>) ->
             item[method.to_lowercase()] = described;
         }
         // The fields of a query are parameters.
-        let has_body = endpoint.routes.iter().any(|(method, _)| *method != "GET");
+        let has_body = endpoint.routes.iter().any(|(method, _)| Request::has_body(method));
         for (name, schema) in operation.schemas {
             if !has_body && operation.request.as_ref() == Some(&name) {
                 continue;
             }
             schemas.insert(name, serde_json::to_value(schema)?);
         }
-        if let Some(request) = operation.request.filter(|_| !operation.alternatives.is_empty()) {
+        if let Some(request) = operation.request {
             schemas.entry(request.clone()).and_modify(|schema| {
-                *schema = with_exactly_one_of(operation.alternatives, &request, schema);
+                if operation.is_closed {
+                    schema["additionalProperties"] = false.into();
+                }
+                *schema = with_alternatives(&operation.alternatives, &request, schema);
             });
         }
     }
@@ -77,7 +86,7 @@ pub fn document(endpoints: &[Endpoint], event: impl Fn(&str) -> Option<Json>) ->
         "info": {
             "title": "Ably",
             "summary": "Accounts with a verified phone number",
-            "description": "Bodies are JSON objects in UTF-8 of at most 16 KiB. Unknown fields are ignored. Every response \
+            "description": "Bodies are JSON objects in UTF-8 of at most 16 KiB. Unknown fields are ignored, except by `profile-update`. Every response \
                 has `Strict-Transport-Security` and `X-Content-Type-Options`.",
             "version": env!("CARGO_PKG_VERSION"),
             "license": { "name": "MIT", "identifier": "MIT" },
@@ -94,7 +103,7 @@ pub fn document(endpoints: &[Endpoint], event: impl Fn(&str) -> Option<Json>) ->
                     "schema": { "type": "integer", "minimum": 1 },
                 },
                 "WwwAuthenticate": {
-                    "description": "The challenge (RFC 6750)",
+                    "description": "The challenge (RFC 6750, RFC 9470)",
                     "schema": { "type": "string" },
                 },
                 "CacheControl": { "description": "Whether the response may be cached", "schema": { "type": "string" } },
@@ -102,7 +111,7 @@ pub fn document(endpoints: &[Endpoint], event: impl Fn(&str) -> Option<Json>) ->
             "securitySchemes": {
                 "AccessToken": {
                     "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
-                    "description": "The access token of a sign-up, a login or a refresh",
+                    "description": "The access token of a sign-up, a login, a refresh or a change of the credentials",
                 },
             },
         },
@@ -115,7 +124,7 @@ const TAGS: [(&str, &str, &[&str]); 4] = [
     (
         "Sessions",
         "Logins, and the tokens that they start with",
-        &["/api/v1/users/login", "/api/v1/users/logout", "/api/v1/users/token/"],
+        &["/api/v1/users/login", "/api/v1/users/logout", "/api/v1/users/token/", "/api/v1/users/sessions"],
     ),
     ("Public keys", "The keys that verify access tokens", &["/.well-known/"]),
     ("Account", "Accounts and profiles", &["/"]),
@@ -153,8 +162,14 @@ fn describe(
     }
     described["security"] = match endpoint.authentication {
         Authentication::None => json!([]),
-        Authentication::AccessToken => json!([{ "AccessToken": [] }]),
+        Authentication::AccessToken | Authentication::RecentLogin => json!([{ "AccessToken": [] }]),
     };
+    if let Some((_, name)) = path.split_once('{') {
+        let name = name.trim_end_matches('}');
+        described["parameters"] = json!([{
+            "name": name, "in": "path", "required": true, "schema": { "type": "string", "format": "uuid" },
+        }]);
+    }
     if let Some(request) = &operation.request {
         if method == "GET" {
             described["parameters"] = parameters(operation, request)?;
@@ -183,9 +198,14 @@ fn parameters(operation: &Operation, request: &str) -> serde_json::Result<Json> 
     Ok(parameters.collect())
 }
 
-/// Returns one schema for each of `fields`, which requires this field and rejects the others. Each schema is complete:
-/// generators of clients ignore properties beside `anyOf`.
-fn with_exactly_one_of(fields: &[&str], request: &str, schema: &Json) -> Json {
+/// Returns one schema for each of the alternative fields, which requires this field. Each schema is complete: generators
+/// of clients ignore properties beside `anyOf`.
+fn with_alternatives(alternatives: &Alternatives, request: &str, schema: &Json) -> Json {
+    let (fields, is_exclusive) = match alternatives {
+        Alternatives::None => return schema.clone(),
+        Alternatives::ExactlyOne(fields) => (fields, true),
+        Alternatives::AtLeastOne(fields) => (fields, false),
+    };
     let alternatives = fields.iter().map(|field| {
         let mut alternative = schema.clone();
         // The name of the type in a generated client.
@@ -193,13 +213,13 @@ fn with_exactly_one_of(fields: &[&str], request: &str, schema: &Json) -> Json {
         if let Some(alternative) = alternative.as_object_mut() {
             alternative.remove("description");
         }
-        for other in fields {
+        for other in fields.iter().filter(|_| is_exclusive) {
             alternative["properties"][other] = json!({ "type": "null" });
         }
         alternative["properties"][field] = not_null(&schema["properties"][field]);
-        if let Some(required) = alternative["required"].as_array_mut() {
-            required.push(json!(field));
-        }
+        let mut required = alternative["required"].as_array().cloned().unwrap_or_default();
+        required.push(json!(field));
+        alternative["required"] = required.into();
         alternative
     });
     json!({ "description": schema["description"], "anyOf": alternatives.collect::<Vec<_>>() })
@@ -221,9 +241,11 @@ fn responses(endpoint: &Endpoint, operation: &Operation, method: &str) -> serde_
         success["content"] = json!({ "application/json": { "schema": reference(schema) } });
     }
     for (from, from_status, name, to, body) in links() {
-        if from == endpoint.name && from_status == *status && method != "GET" {
+        // The requests of the deprecated GET have no body.
+        if from == endpoint.name && from_status == *status && (method != "GET" || body.is_string()) {
             success["links"][name] = match body {
                 Json::Null => json!({ "operationId": to, "description": "With the access token of this response" }),
+                Json::String(id) => json!({ "operationId": to, "parameters": { "id": id } }),
                 body => json!({ "operationId": to, "requestBody": body }),
             };
         }

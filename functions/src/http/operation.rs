@@ -7,11 +7,22 @@ use utoipa::openapi::schema::Schema;
 /// The names of schemas, and the schemas.
 type Schemas = Vec<(String, RefOr<Schema>)>;
 
+/// The fields of a request of which one is required.
+pub(super) enum Alternatives {
+    /// None.
+    None,
+    /// One of them, and not the others.
+    ExactlyOne(&'static [&'static str]),
+    /// One of them, or several.
+    AtLeastOne(&'static [&'static str]),
+}
+
 /// The part of an operation that does not follow from the endpoint's other data.
 pub struct Operation {
     pub(super) summary: &'static str,
     pub(super) request: Option<String>,
-    pub(super) alternatives: &'static [&'static str],
+    pub(super) alternatives: Alternatives,
+    pub(super) is_closed: bool,
     pub(super) response: (u16, Option<String>),
     pub(super) schemas: Schemas,
 }
@@ -20,7 +31,14 @@ impl Operation {
     /// Creates an operation that takes no fields and returns 204.
     #[must_use]
     pub fn new(summary: &'static str) -> Self {
-        Self { summary, request: None, alternatives: &[], response: (204, None), schemas: Vec::new() }
+        Self {
+            summary,
+            request: None,
+            alternatives: Alternatives::None,
+            is_closed: false,
+            response: (204, None),
+            schemas: Vec::new(),
+        }
     }
 
     /// Adds the struct of the request: of its body, or of the query of a GET.
@@ -33,7 +51,21 @@ impl Operation {
     /// Requires exactly one of these fields of the request.
     #[must_use]
     pub fn exactly_one_of(mut self, fields: &'static [&'static str]) -> Self {
-        self.alternatives = fields;
+        self.alternatives = Alternatives::ExactlyOne(fields);
+        self
+    }
+
+    /// Requires at least one of these fields of the request.
+    #[must_use]
+    pub fn at_least_one_of(mut self, fields: &'static [&'static str]) -> Self {
+        self.alternatives = Alternatives::AtLeastOne(fields);
+        self
+    }
+
+    /// Rejects other fields than those of the request's struct.
+    #[must_use]
+    pub fn without_unknown_fields(mut self) -> Self {
+        self.is_closed = true;
         self
     }
 

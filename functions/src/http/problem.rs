@@ -1,11 +1,13 @@
 //! The errors of the API, and their form in HTTP (RFC 9457).
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use shared::error::BoxError;
 use shared::sms::SmsError;
-use shared::store::StoreError;
+use shared::store::{CallerError, StoreError};
 use shared::tokens::TokenError;
-use shared::values::{FieldError, FieldErrors};
+use shared::values::{FieldError, FieldErrors, InvalidField};
 
 use super::error_code::ErrorCode;
 
@@ -106,6 +108,15 @@ pub enum ApiError {
     /// The session of the token is revoked.
     #[error("the session is revoked: log in again")]
     TokenRevoked,
+    /// The login of the access token is not recent enough for this request.
+    #[error("this request requires a recent login: log in again, and use the new tokens")]
+    LoginTooOld {
+        /// The seconds after a login for which the request is accepted.
+        max_age: i64,
+    },
+    /// The caller has no session with this id.
+    #[error("no session with this id exists")]
+    SessionNotFound,
     /// The store throttles or is unavailable.
     #[error("the service is busy: try again")]
     Busy(#[source] StoreError),
@@ -163,9 +174,18 @@ impl ApiError {
             Self::TokenExpired => ErrorCode::TokenExpired,
             Self::TokenReused => ErrorCode::TokenReused,
             Self::TokenRevoked => ErrorCode::TokenRevoked,
+            Self::LoginTooOld { .. } => ErrorCode::TokenLoginTooOld,
+            Self::SessionNotFound => ErrorCode::SessionNotFound,
             Self::Busy(_) => ErrorCode::ServerBusy,
             Self::Internal(_) => ErrorCode::ServerError,
         }
+    }
+
+    /// Returns the error of fields whose values other accounts have.
+    #[must_use]
+    pub fn taken(fields: &[&str]) -> Self {
+        let taken = fields.iter().map(|field| FieldError::new(field, InvalidField("is taken")));
+        Self::AlreadyExists(FieldErrors(taken.collect()))
     }
 
     /// Returns the body of the response.
@@ -195,17 +215,21 @@ impl ApiError {
         }
     }
 
-    /// Returns the value of `WWW-Authenticate` (RFC 6750, 3).
+    /// Returns the value of `WWW-Authenticate` (RFC 6750, 3; RFC 9470, 3).
     #[must_use]
-    pub fn www_authenticate(&self) -> Option<&'static str> {
-        match self {
-            Self::TokenMissing => Some("Bearer"),
-            Self::TokenInvalid => Some(r#"Bearer error="invalid_token""#),
-            Self::TokenExpired => Some(r#"Bearer error="invalid_token", error_description="expired""#),
-            Self::TokenReused => Some(r#"Bearer error="invalid_token", error_description="used before""#),
-            Self::TokenRevoked => Some(r#"Bearer error="invalid_token", error_description="revoked""#),
-            _ => None,
-        }
+    pub fn www_authenticate(&self) -> Option<Cow<'static, str>> {
+        let challenge = match self {
+            Self::TokenMissing => "Bearer",
+            Self::TokenInvalid => r#"Bearer error="invalid_token""#,
+            Self::TokenExpired => r#"Bearer error="invalid_token", error_description="expired""#,
+            Self::TokenReused => r#"Bearer error="invalid_token", error_description="used before""#,
+            Self::TokenRevoked => r#"Bearer error="invalid_token", error_description="revoked""#,
+            Self::LoginTooOld { max_age } => {
+                return Some(format!(r#"Bearer error="insufficient_user_authentication", max_age="{max_age}""#).into());
+            }
+            _ => return None,
+        };
+        Some(challenge.into())
     }
 }
 
@@ -214,6 +238,18 @@ impl From<StoreError> for ApiError {
         match error {
             busy @ StoreError::Busy(_) => Self::Busy(busy),
             failed @ StoreError::Failed(_) => Self::Internal(failed.into()),
+        }
+    }
+}
+
+impl From<CallerError> for ApiError {
+    fn from(error: CallerError) -> Self {
+        match error {
+            CallerError::Revoked => Self::TokenRevoked,
+            CallerError::UserDisabled => Self::UserDisabled,
+            // The token is valid, but its user no longer exists.
+            CallerError::UserNotFound => Self::TokenInvalid,
+            CallerError::Store(error) => error.into(),
         }
     }
 }

@@ -38,7 +38,7 @@ pub struct Request {
     pub domain: Option<String>,
     /// The address of the client, as API Gateway saw it. Never taken from a header.
     pub source_ip: Option<String>,
-    /// The body; `None` for GET, and for DELETE without a body.
+    /// The body; `None` for methods [without a body](Request::has_body).
     pub body: Option<Vec<u8>>,
 }
 
@@ -49,6 +49,12 @@ pub trait Rule: Deserr<FieldErrors> {
 }
 
 impl Request {
+    /// Whether requests of this method have a body. That of a DELETE has no meaning (RFC 9110, 9.3.5).
+    #[must_use]
+    pub fn has_body(method: &str) -> bool {
+        !matches!(method, "GET" | "DELETE")
+    }
+
     /// Reads the request struct `T` from the JSON object in the body or, without a body, from the query.
     /// National phone numbers are numbers of `region`.
     ///

@@ -75,7 +75,7 @@ impl From<&ApiError> for Response {
         let mut headers = headers(NO_STORE);
         headers.push(content_type("application/problem+json"));
         headers.extend(error.retry_after().map(|seconds| ("retry-after", seconds.to_string())));
-        headers.extend(error.www_authenticate().map(|challenge| ("www-authenticate", challenge.to_owned())));
+        headers.extend(error.www_authenticate().map(|challenge| ("www-authenticate", challenge.into_owned())));
         // A problem consists of numbers and strings, which can always be written as JSON.
         let body = serde_json::to_string(&problem).unwrap_or_default();
         Self { status: problem.status, headers, body: Zeroizing::new(body) }

@@ -5,14 +5,12 @@
 //! pair again.
 
 use deserr::Deserr;
-use secrecy::ExposeSecret as _;
-use serde::Serialize;
 use shared::access::{Access, Action, KeyAccess, Table, USER};
 use shared::app::App;
 use shared::store::RefreshOutcome;
 use shared::values::{FieldErrors, RefreshToken};
 
-use crate::http::{ApiError, Authentication, Endpoint, ErrorCode, Request, Response};
+use crate::http::{ApiError, Authentication, Endpoint, ErrorCode, Request, Response, TokenPair};
 
 /// The endpoint.
 pub const ENDPOINT: Endpoint = Endpoint {
@@ -45,7 +43,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     operation: || {
         crate::http::operation::Operation::new("Exchanges a refresh token for a new pair of tokens")
             .request::<RefreshRequest>()
-            .response::<RefreshResponse<'_>>(200)
+            .response::<TokenPair<'_>>(200)
     },
 };
 
@@ -56,16 +54,6 @@ pub const ENDPOINT: Endpoint = Endpoint {
 pub struct RefreshRequest {
     /// The latest refresh token of the session.
     refresh_token: RefreshToken,
-}
-
-/// The response: the next pair of tokens.
-#[derive(Serialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(example = json!({ "access_token": "eyJ...", "refresh_token": "eyJ..." })))]
-pub struct RefreshResponse<'a> {
-    /// The access token.
-    access_token: &'a str,
-    /// The refresh token.
-    refresh_token: &'a str,
 }
 
 /// Advances the session to its next generation and returns the tokens of that generation.
@@ -87,10 +75,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     match app.store.refresh_session(&next, now).await? {
         RefreshOutcome::Refreshed => {
             let tokens = app.keyring.issue(&next, &issuer, &app.config.tokens, now).await?;
-            Response::ok(&RefreshResponse {
-                access_token: tokens.access_token.expose_secret(),
-                refresh_token: tokens.refresh_token.expose_secret(),
-            })
+            Response::ok(&TokenPair::from(&tokens))
         }
         RefreshOutcome::ReuseDetected => Err(ApiError::TokenReused),
         RefreshOutcome::Revoked => Err(ApiError::TokenRevoked),

@@ -296,7 +296,7 @@ pub fn strength(purpose: Purpose, is_named: bool, settings: &LimitSettings) -> (
         (Purpose::PasswordReset, true) => (CodeLength::Eight, settings.attempts_per_sms_session),
         (Purpose::PasswordReset, false) => (CodeLength::Six, settings.attempts_per_unnamed_reset),
         (Purpose::Login, _) => (CodeLength::Eight, settings.attempts_per_sms_session),
-        (Purpose::Signup, _) => (CodeLength::Six, settings.attempts_per_sms_session),
+        (Purpose::Signup | Purpose::PhoneChange, _) => (CodeLength::Six, settings.attempts_per_sms_session),
     }
 }
 

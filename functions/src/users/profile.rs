@@ -1,11 +1,14 @@
 //! Returns the profile of the caller.
 
 use serde::Serialize;
-use shared::access::{Access, Action, KeyAccess, Table, USER};
+use shared::access::{Access, Action, CALLER_SESSION, KeyAccess, Table, USER};
 use shared::app::App;
-use shared::store::ProfileOutcome;
+use shared::store::Profile;
 
 use crate::http::{ApiError, Authentication, Endpoint, Request, Response, auth};
+
+/// The attributes of a user that a profile is read from.
+pub(super) const PROFILE: &[&str] = &["pk", "name", "email", "phone", "nickname", "token_version", "is_disabled"];
 
 /// The endpoint.
 pub const ENDPOINT: Endpoint = Endpoint {
@@ -16,16 +19,8 @@ pub const ENDPOINT: Endpoint = Endpoint {
     own_errors: &[],
     access: Access {
         tables: &[
-            Table::Users.with(&[Action::BatchGetItem]).items(&[USER]).attributes(&[
-                "pk",
-                "name",
-                "email",
-                "phone",
-                "nickname",
-                "token_version",
-                "is_disabled",
-            ]),
-            Table::Sessions.with(&[Action::BatchGetItem]).items(&[USER]).attributes(&["pk", "sk", "expires_at"]),
+            Table::Users.with(&[Action::BatchGetItem]).items(&[USER]).attributes(PROFILE),
+            Table::Sessions.with(&[Action::BatchGetItem]).items(&[USER]).attributes(CALLER_SESSION),
         ],
         keys: KeyAccess::Verify,
         ..Access::NONE
@@ -51,6 +46,12 @@ pub struct ProfileResponse<'a> {
     nickname: &'a str,
 }
 
+impl<'a> From<&'a Profile> for ProfileResponse<'a> {
+    fn from(profile: &'a Profile) -> Self {
+        Self { name: &profile.name.0, email: &profile.email.0, phone: &profile.phone.0, nickname: &profile.nickname.0 }
+    }
+}
+
 /// Returns the caller's profile.
 ///
 /// # Errors
@@ -58,19 +59,8 @@ pub struct ProfileResponse<'a> {
 /// [`shared::store::StoreError`].
 pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let caller = auth::caller(app, &request).await?;
-    let profile = match app.store.profile(&caller, app.clock.now()).await? {
-        ProfileOutcome::Found(profile) => profile,
-        ProfileOutcome::Revoked => return Err(ApiError::TokenRevoked),
-        ProfileOutcome::UserDisabled => return Err(ApiError::UserDisabled),
-        // The token is valid, but its user no longer exists.
-        ProfileOutcome::UserNotFound => return Err(ApiError::TokenInvalid),
-    };
-    Response::ok(&ProfileResponse {
-        name: &profile.name.0,
-        email: &profile.email.0,
-        phone: &profile.phone.0,
-        nickname: &profile.nickname.0,
-    })
+    let profile = app.store.profile(&caller, app.clock.now()).await?;
+    Response::ok(&ProfileResponse::from(&profile))
 }
 
 #[cfg(test)]

@@ -11,8 +11,7 @@ use shared::app::App;
 use shared::config::Config;
 use shared::store::{NewUser, Session, SignUpAttemptOutcome, SignUpOutcome};
 use shared::values::{
-    Email, FieldError, FieldErrors, InvalidField, Lenient, Name, Nickname, Password, Phone, SmsSessionId, UserAgent,
-    UserId,
+    Email, FieldError, FieldErrors, Lenient, Name, Nickname, Password, Phone, SmsSessionId, UserAgent, UserId,
 };
 
 use crate::http::{ApiError, Authentication, Endpoint, ErrorCode, Request, Response, Rule};
@@ -156,9 +155,8 @@ async fn other_purpose(app: &App, email: &Email, phone: &Phone) -> Result<ApiErr
 
 /// Returns the error that names the taken fields.
 fn already_exists(email: bool, phone: bool) -> ApiError {
-    let taken = |field| FieldError::new(field, InvalidField("is taken"));
-    let fields = [email.then(|| taken("email")), phone.then(|| taken("phone"))];
-    ApiError::AlreadyExists(FieldErrors(fields.into_iter().flatten().collect()))
+    let fields = [email.then_some("email"), phone.then_some("phone")];
+    ApiError::taken(&fields.into_iter().flatten().collect::<Vec<_>>())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
-use shared::store::{Sessions as _, SmsSessions as _, Store, StoreError, Users as _};
+use shared::store::{Accounts as _, CallerError, Sessions as _, SmsSessions as _, Store, StoreError, Users as _};
 use shared::values::{Purpose, SmsSessionId};
 
 use crate::guarantees::{NOW, TestStore, caller, guarantees, logged_in, next, phone, verified};
@@ -49,8 +49,8 @@ fn remove(table: &str, key: &Json, attribute: &str) {
 }
 
 #[track_caller]
-fn assert_invalid<T: std::fmt::Debug>(result: Result<T, StoreError>, attribute: &str) {
-    let error = result.unwrap_err().to_string();
+fn assert_invalid<T: std::fmt::Debug>(result: Result<T, impl Into<CallerError>>, attribute: &str) {
+    let error = result.map_err(Into::into).unwrap_err().to_string();
     assert!(error.ends_with(&format!("an item's {attribute} is missing or invalid")), "{error}");
 }
 
@@ -85,6 +85,21 @@ async fn missing_attributes_of_users_are_errors() {
     let store = tables.store();
     let session = logged_in(&store).await;
     let user = json!({ "pk": { "S": format!("USER#{}", session.user_id) } });
+    let own = caller(&session);
+    for attribute in ["nickname", "password_hash", "phone", "email"] {
+        remove(&tables.users, &user, attribute);
+        match attribute {
+            "nickname" => assert_invalid(store.profile(&own, NOW).await, attribute),
+            "password_hash" => assert_invalid(store.own_credentials(&own, NOW).await, attribute),
+            _ => assert_invalid(store.delete_account(&own, NOW).await, attribute),
+        }
+    }
+    let key =
+        json!({ "pk": { "S": format!("USER#{}", session.user_id) }, "sk": { "S": format!("SESSION#{}", session.id) } });
+    for attribute in ["user_agent", "rotated_at", "created_at"] {
+        remove(&tables.sessions, &key, attribute);
+        assert_invalid(store.list_sessions(&own, NOW).await, attribute);
+    }
     remove(&tables.users, &user, "token_version");
     assert_invalid(store.refresh_session(&next(session, NOW), NOW).await, "token_version");
     assert_invalid(store.revoke_all_sessions(&session).await, "token_version");

@@ -8,6 +8,7 @@
     reason = "a test that cannot continue fails"
 )]
 
+pub(crate) mod accounts;
 pub(crate) mod limits;
 pub(crate) mod sessions;
 pub(crate) mod sms_sessions;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 
 use shared::config::Config;
 use shared::store::{
-    AttemptOutcome, Caller, LoginIdentifier, NewUser, ProfileOutcome, RefreshOutcome, Session, SessionLifetime,
+    AttemptOutcome, Caller, CallerError, LoginIdentifier, NewUser, RefreshOutcome, Session, SessionLifetime,
     SignUpOutcome, SmsSession, Store, StoreError, VerificationOutcome,
 };
 use shared::values::Purpose::{Login, PasswordReset, Signup};
@@ -77,8 +78,27 @@ macro_rules! guarantees {
                 reset_replaces_the_password_and_consumes_the_sms_session,
                 reset_requires_a_user_and_an_sms_session_verified_for_its_phone_and_purpose,
                 concurrent_resets_with_one_sms_session_succeed_once,
-                profile_requires_a_current_session_and_token_version,
                 disabled_user_is_rejected_until_enabled,
+            }
+            accounts {
+                profile_requires_a_current_session_and_token_version,
+                update_of_the_profile_replaces_the_fields_that_are_given,
+                change_of_the_password_replaces_the_password_and_the_session,
+                change_of_the_phone_moves_the_number_and_consumes_the_sms_session,
+                change_of_the_phone_requires_an_sms_session_verified_for_its_phone_and_purpose,
+                change_of_the_phone_to_a_taken_number_changes_nothing,
+                change_of_the_email_moves_the_email,
+                change_of_the_email_to_a_taken_one_changes_nothing,
+                deletion_frees_email_and_phone_and_deletes_the_counts,
+                rejected_caller_changes_nothing,
+                concurrent_changes_of_one_session_succeed_once,
+                concurrent_changes_to_one_phone_succeed_once,
+                change_of_the_phone_races_with_sign_ups_for_one_owner,
+                crossing_changes_of_the_email_leave_one_owner_of_each,
+                deletion_races_with_refreshes,
+                deletion_races_with_logins,
+                deletion_races_with_resets,
+                change_of_the_password_races_with_a_reset,
             }
             sessions {
                 refresh_advances_by_one_generation,
@@ -96,6 +116,9 @@ macro_rules! guarantees {
                 login_by_code_after_a_reset_starts_a_revoked_session,
                 session_of_an_unknown_user_is_revoked,
                 concurrent_refreshes_do_not_survive_a_reset,
+                listed_sessions_are_neither_revoked_nor_expired,
+                listed_session_is_revoked_once_and_by_its_user_only,
+                deleted_sessions_of_a_user_are_those_of_no_other,
             }
         }
     };
@@ -114,6 +137,15 @@ macro_rules! guarantees {
 }
 pub(crate) use guarantees;
 
+/// Asserts that the store rejects a caller.
+macro_rules! assert_rejected {
+    ($result:expr, $rejection:ident) => {
+        let result = $result;
+        assert!(matches!(result, Err(CallerError::$rejection)), "{result:?}");
+    };
+}
+pub(crate) use assert_rejected;
+
 /// A new, empty store, and the folder that contains it, if any.
 pub(crate) struct TestStore {
     /// Several connections to the store, as functions have.
@@ -126,6 +158,24 @@ pub(crate) struct TestStore {
 impl TestStore {
     fn connection(&self) -> &dyn Store {
         &*self.connections[0]
+    }
+
+    /// Runs many concurrent calls of callers, as [`TestStore::race`] does. The store may reject callers.
+    async fn race_of_callers<T, F>(&self, call: impl Fn(Arc<dyn Store>, usize) -> F) -> Vec<Result<T, CallerError>>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, CallerError>> + Send + 'static,
+    {
+        self.race(|store, n| {
+            let call = call(store, n);
+            async move {
+                match call.await {
+                    Err(CallerError::Store(error)) => Err(error),
+                    outcome => Ok(outcome),
+                }
+            }
+        })
+        .await
     }
 
     /// Runs many concurrent calls, spread over the connections. Retries those that find the store busy,
@@ -256,12 +306,21 @@ pub(crate) async fn sign_up(
 /// Whether the user exists.
 pub(crate) async fn exists(store: &dyn Store, user_id: UserId) -> bool {
     let caller = caller(&new_session(user_id, NOW));
-    store.profile(&caller, NOW).await.unwrap() != ProfileOutcome::UserNotFound
+    !matches!(store.profile(&caller, NOW).await, Err(CallerError::UserNotFound))
 }
 
 async fn password_hash_of(store: &dyn Store, phone: &Phone) -> String {
     let credentials = store.credentials(&LoginIdentifier::Phone(phone.clone())).await.unwrap().unwrap();
     credentials.password_hash.as_str().to_owned()
+}
+
+fn second_hash() -> PasswordHash {
+    PasswordHash::from_stored("the second hash".to_owned())
+}
+
+async fn is_taken(store: &dyn Store, email: &str, phone: Phone) -> (bool, bool) {
+    let email: Email = parse(email);
+    (store.is_email_taken(&email).await.unwrap(), store.is_phone_taken(&phone).await.unwrap())
 }
 
 /// Returns the token version of the user with the first phone number.
@@ -284,7 +343,8 @@ fn user_agent() -> UserAgent {
 
 /// Returns the caller of an access token of the session.
 pub(crate) fn caller(session: &Session) -> Caller {
-    Caller { user_id: session.user_id, session_id: session.id, token_version: session.token_version }
+    let Session { id, user_id, token_version, started_at, .. } = *session;
+    Caller { user_id, session_id: id, token_version, started_at }
 }
 
 /// Signs up. Returns the session of the new user.

@@ -1,7 +1,12 @@
 //! The guarantees of sessions.
 
+use std::collections::HashSet;
+
+use shared::store::ListedSession;
 use shared::store::RefreshOutcome::{Refreshed, ReuseDetected, Revoked};
 use shared::store::sessions::REUSE_INTERVAL_SECONDS;
+
+use uuid::Uuid;
 
 use super::*;
 
@@ -176,6 +181,81 @@ pub(crate) async fn concurrent_refreshes_do_not_survive_a_reset(test: TestStore)
     }
 }
 
+/// Returns the ids of the caller's listed sessions.
+async fn listed(store: &dyn Store, caller: &Caller, now: i64) -> HashSet<Uuid> {
+    store.list_sessions(caller, now).await.unwrap().iter().map(|session| session.id).collect()
+}
+
+pub(crate) async fn listed_sessions_are_neither_revoked_nor_expired(test: TestStore) {
+    let store = test.connection();
+    let first = logged_in(store).await;
+    store.revoke_all_sessions(&first).await.unwrap();
+    let second = logged_in_again(store, first.user_id, NOW).await;
+    let third = logged_in_again(store, first.user_id, NOW + DAY).await;
+    let fourth = logged_in_again(store, first.user_id, NOW + DAY).await;
+    let other = signed_up(store, "other@example.com", phone(2), NOW).await;
+    store.revoke_session(&fourth).await.unwrap();
+    assert_eq!(refresh(store, third, NOW + 2 * DAY).await, Refreshed);
+
+    let mut sessions = store.list_sessions(&caller(&second), NOW + 2 * DAY).await.unwrap();
+    sessions.sort_by_key(|session| session.created_at);
+    let session = |session: &Session, last_used_at| ListedSession {
+        id: session.id,
+        created_at: session.started_at,
+        last_used_at,
+        user_agent: "a test".to_owned(),
+    };
+    assert_eq!(sessions, [session(&second, NOW), session(&third, NOW + 2 * DAY)]);
+    assert_eq!(listed(store, &caller(&third), second.expires_at).await, HashSet::from([third.id]));
+    for rejected in [&first, &fourth, &new_session(other.id, NOW)] {
+        assert_rejected!(store.list_sessions(&caller(rejected), NOW + 2 * DAY).await, Revoked);
+    }
+    assert_rejected!(store.list_sessions(&caller(&second), second.expires_at).await, Revoked);
+}
+
+pub(crate) async fn listed_session_is_revoked_once_and_by_its_user_only(test: TestStore) {
+    let store = test.connection();
+    let first = logged_in(store).await;
+    let own = caller(&first);
+    let second = logged_in_again(store, first.user_id, NOW).await;
+    let key = verified(store, phone(2), Signup, NOW).await.key;
+    let other = user("other@example.com", phone(2));
+    let others = new_session(other.id, NOW);
+    store.sign_up(&other, &others, &user_agent(), &key, NOW).await.unwrap();
+    assert!(!store.revoke_listed_session(&own, others.id, NOW).await.unwrap());
+    assert!(!store.revoke_listed_session(&own, new_session(first.user_id, NOW).id, NOW).await.unwrap());
+    assert!(store.revoke_listed_session(&own, second.id, NOW).await.unwrap());
+    assert!(!store.revoke_listed_session(&own, second.id, NOW).await.unwrap());
+    assert_eq!(refresh(store, second, NOW + 100).await, Revoked);
+    assert_eq!(refresh(store, others, NOW + 100).await, Refreshed);
+
+    // Expired, and of an older token version.
+    let third = logged_in_again(store, first.user_id, NOW + 100).await;
+    assert!(!store.revoke_listed_session(&caller(&third), first.id, first.expires_at).await.unwrap());
+    store.revoke_all_sessions(&first).await.unwrap();
+    let fourth = logged_in_again(store, first.user_id, NOW + 100).await;
+    assert!(!store.revoke_listed_session(&caller(&fourth), third.id, NOW + 100).await.unwrap());
+    assert_rejected!(store.revoke_listed_session(&own, third.id, NOW + 100).await, Revoked);
+    // Its own.
+    assert!(store.revoke_listed_session(&caller(&fourth), fourth.id, NOW + 100).await.unwrap());
+    assert_rejected!(store.revoke_listed_session(&caller(&fourth), fourth.id, NOW + 100).await, Revoked);
+}
+
+pub(crate) async fn deleted_sessions_of_a_user_are_those_of_no_other(test: TestStore) {
+    let store = test.connection();
+    let first = logged_in(store).await;
+    let second = logged_in_again(store, first.user_id, NOW).await;
+    let others = new_session(UserId::new(NOW), NOW);
+    let key = verified(store, phone(2), Signup, NOW).await.key;
+    let other = NewUser { id: others.user_id, ..user("other@example.com", phone(2)) };
+    store.sign_up(&other, &others, &user_agent(), &key, NOW).await.unwrap();
+    store.delete_sessions(first.user_id).await.unwrap();
+    for session in [first, second] {
+        assert_eq!(refresh(store, session, NOW + 100).await, Revoked);
+    }
+    assert_eq!(refresh(store, others, NOW + 100).await, Refreshed);
+}
+
 /// Starts another session of a user by code, if the SMS session permits it.
 async fn log_in_by_code(store: &dyn Store, session: &Session, phone: Phone, key: &SmsSessionKey, now: i64) -> bool {
     store.start_session_by_code(session, &user_agent(), &phone, key, now).await.unwrap()
@@ -246,5 +326,5 @@ pub(crate) async fn login_by_code_after_a_reset_starts_a_revoked_session(test: T
     let key = opened(store, phone(1), Login, NOW).await.key;
     assert!(log_in_by_code(store, &session, phone(1), &key, NOW).await);
     assert_eq!(refresh(store, session, NOW + 100).await, Revoked);
-    assert_eq!(store.profile(&caller(&session), NOW).await.unwrap(), ProfileOutcome::Revoked);
+    assert!(matches!(store.profile(&caller(&session), NOW).await, Err(CallerError::Revoked)));
 }

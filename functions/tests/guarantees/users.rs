@@ -11,15 +11,6 @@ fn unknown_key() -> SmsSessionKey {
     SmsSessionId::random().key()
 }
 
-async fn is_taken(store: &dyn Store, email: &str, phone: Phone) -> (bool, bool) {
-    let email: Email = parse(email);
-    (store.is_email_taken(&email).await.unwrap(), store.is_phone_taken(&phone).await.unwrap())
-}
-
-fn second_hash() -> PasswordHash {
-    PasswordHash::from_stored("the second hash".to_owned())
-}
-
 pub(crate) async fn email_and_phone_are_taken_after_sign_up(test: TestStore) {
     let store = test.connection();
     assert_eq!(is_taken(store, "minji@example.com", phone(1)).await, (false, false));
@@ -44,7 +35,7 @@ pub(crate) async fn sign_up_creates_the_user_and_consumes_the_sms_session(test: 
         phone: personal(phone(1).e164()),
         nickname: personal("minji"),
     };
-    assert_eq!(store.profile(&caller(&session), NOW).await.unwrap(), ProfileOutcome::Found(profile));
+    assert_eq!(store.profile(&caller(&session), NOW).await.unwrap(), profile);
     for login in [LoginIdentifier::Email(parse("minji@EXAMPLE.com")), LoginIdentifier::Phone(phone(1))] {
         let credentials = store.credentials(&login).await.unwrap().unwrap();
         assert_eq!((credentials.user_id, credentials.token_version), (new.id, 0));
@@ -189,28 +180,6 @@ pub(crate) async fn concurrent_resets_with_one_sms_session_succeed_once(test: Te
     assert_eq!(password_hash_of(store, &phone(1)).await, format!("hash {}", succeeded[0]));
 }
 
-pub(crate) async fn profile_requires_a_current_session_and_token_version(test: TestStore) {
-    let store = test.connection();
-    let session = logged_in(store).await;
-    let profile = async |caller: Caller, now| store.profile(&caller, now).await.unwrap();
-    let is_found = |outcome| matches!(outcome, ProfileOutcome::Found(_));
-    assert!(is_found(profile(caller(&session), NOW).await));
-    let unknown = Caller { session_id: new_session(session.user_id, NOW).id, ..caller(&session) };
-    let newer = Caller { token_version: 1, ..caller(&session) };
-    for (caller, now) in [(unknown, NOW), (newer, NOW), (caller(&session), session.expires_at)] {
-        assert_eq!(profile(caller, now).await, ProfileOutcome::Revoked);
-    }
-    let unknown_user = Caller { user_id: UserId::new(NOW), ..caller(&session) };
-    assert_eq!(profile(unknown_user, NOW).await, ProfileOutcome::UserNotFound);
-
-    let other = logged_in_again(store, session.user_id, NOW).await;
-    store.revoke_session(&session).await.unwrap();
-    assert_eq!(profile(caller(&session), NOW).await, ProfileOutcome::Revoked);
-    assert!(is_found(profile(caller(&other), NOW).await));
-    store.revoke_all_sessions(&other).await.unwrap();
-    assert_eq!(profile(caller(&other), NOW).await, ProfileOutcome::Revoked);
-}
-
 pub(crate) async fn disabled_user_is_rejected_until_enabled(test: TestStore) {
     let (store, now) = (test.connection(), NOW + 60);
     let session = logged_in(store).await;
@@ -219,14 +188,14 @@ pub(crate) async fn disabled_user_is_rejected_until_enabled(test: TestStore) {
     for _ in 0..2 {
         assert!(store.set_disabled(id, true, now).await.unwrap());
     }
-    assert_eq!(store.profile(&caller(&session), now).await.unwrap(), ProfileOutcome::UserDisabled);
+    assert!(matches!(store.profile(&caller(&session), now).await, Err(CallerError::UserDisabled)));
     assert_eq!(refresh(store, session, now).await, RefreshOutcome::UserDisabled);
     assert!(store.credentials(&LoginIdentifier::Phone(phone(1))).await.unwrap().unwrap().is_disabled);
     assert!(store.account(&phone(1)).await.unwrap().unwrap().is_disabled);
     assert!(!store.reset_password(id, &second_hash(), &phone(1), &key, now).await.unwrap());
 
     assert!(store.set_disabled(id, false, now).await.unwrap());
-    assert!(matches!(store.profile(&caller(&session), now).await.unwrap(), ProfileOutcome::Found(_)));
+    store.profile(&caller(&session), now).await.unwrap();
     assert_eq!(refresh(store, session, now).await, RefreshOutcome::Refreshed);
     assert!(store.reset_password(id, &second_hash(), &phone(1), &key, now).await.unwrap());
     let unknown = UserId::new(NOW);

@@ -21,8 +21,11 @@ static VALIDATORS: LazyLock<Mutex<HashMap<String, &'static Validator>>> = LazyLo
 /// Asserts that the document describes the response to a request of an endpoint, and the request if it succeeded.
 #[track_caller]
 pub(crate) fn assert_described(routes: &[(&str, &str)], request: &Request, response: &Response) {
-    let is_get = |method: &str| (method == "GET") == request.body.is_none();
-    let Some((method, path)) = routes.iter().rev().find(|(method, _)| is_get(method)) else { return };
+    let is_method = |method: &str| match request.method.as_str() {
+        "" => Request::has_body(method) == request.body.is_some(),
+        of_request => method == of_request,
+    };
+    let Some((method, path)) = routes.iter().rev().find(|(method, _)| is_method(method)) else { return };
     let operation = &DOCUMENT["paths"][path][method.to_lowercase()];
     let is_deployed = ENDPOINTS.iter().any(|endpoint| endpoint.routes == routes);
     assert_eq!(operation.is_object(), is_deployed, "{method} {path}: in the document (left), and deployed (right)");

@@ -41,10 +41,10 @@ pub(crate) fn keys() -> &'static str {
 pub(crate) fn assert_described(endpoint: Endpoint, event: &Json, response: &EventResponse) {
     let body = event["body"].as_str().unwrap_or_default();
     let body = if event["isBase64Encoded"] == true { STANDARD.decode(body).unwrap_or_default() } else { body.into() };
-    let is_get = event["requestContext"]["http"]["method"] == "GET";
+    let method = event["requestContext"]["http"]["method"].as_str().unwrap_or_default().to_owned();
     let headers = response.headers.iter().map(|(name, value)| (*name, value.clone())).collect();
     let response = Response { status: response.status_code, headers, body: response.body.clone() };
-    let request = Request { body: (!is_get).then_some(body), ..Request::default() };
+    let request = Request { body: Request::has_body(&method).then_some(body), method, ..Request::default() };
     document::assert_described(endpoint.routes, &request, &response);
 }
 
@@ -77,7 +77,7 @@ impl TestApp {
 
     /// Calls an endpoint's handler.
     pub(crate) async fn call(&self, endpoint: Endpoint, request: Request) -> Response {
-        let sent = Request { body: request.body.clone(), ..Request::default() };
+        let sent = Request { method: request.method.clone(), body: request.body.clone(), ..Request::default() };
         let result = endpoint.respond(&self.inner, request).await;
         if let Err(error) = &result {
             assert!(endpoint.errors().any(|code| code == error.code()), "{} declares no {error:?}", endpoint.name);

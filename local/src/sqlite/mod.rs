@@ -1,6 +1,7 @@
 //! The store in SQLite. Each method is one transaction that takes the write lock when it starts, so that
 //! no other process writes between its reads and its writes.
 
+mod accounts;
 mod error;
 mod limits;
 mod schema;

@@ -3,11 +3,12 @@
 use async_trait::async_trait;
 use rusqlite::{OptionalExtension as _, Transaction};
 use shared::store::sessions::REUSE_INTERVAL_SECONDS;
-use shared::store::{RefreshOutcome, Session, Sessions, StoreError, Subject};
-use shared::values::{Phone, Purpose, SmsSessionKey, UserAgent};
+use shared::store::{Caller, CallerError, ListedSession, RefreshOutcome, Session, Sessions, StoreError, Subject};
+use shared::values::{Phone, Purpose, SmsSessionKey, UserAgent, UserId};
+use uuid::Uuid;
 
 use super::sms_sessions::{consume, is_usable_for};
-use super::{SqliteStore, limits};
+use super::{SqliteStore, limits, stored};
 
 #[async_trait]
 impl Sessions for SqliteStore {
@@ -56,7 +57,7 @@ impl Sessions for SqliteStore {
                 return Ok(RefreshOutcome::Refreshed);
             }
             if generation + 1 != next.generation {
-                revoke(db, next)?;
+                revoke(db, next.user_id, next.id)?;
                 return Ok(RefreshOutcome::ReuseDetected);
             }
             db.execute(
@@ -69,7 +70,7 @@ impl Sessions for SqliteStore {
     }
 
     async fn revoke_session(&self, session: &Session) -> Result<(), StoreError> {
-        self.atomically(|db| revoke(db, session))
+        self.atomically(|db| revoke(db, session.user_id, session.id))
     }
 
     async fn revoke_all_sessions(&self, session: &Session) -> Result<(), StoreError> {
@@ -78,6 +79,37 @@ impl Sessions for SqliteStore {
                 "UPDATE users SET token_version = token_version + 1 WHERE user_id = ? AND token_version = ?";
             db.execute(increment, (session.user_id.to_string(), session.token_version)).map(|_| ())
         })
+    }
+
+    async fn list_sessions(&self, caller: &Caller, now: i64) -> Result<Vec<ListedSession>, CallerError> {
+        self.as_caller(caller, now, |db| {
+            let query = "SELECT session_id, created_at, rotated_at, user_agent FROM sessions
+                 WHERE user_id = ? AND token_version = ? AND expires_at > ?";
+            let mut query = db.prepare(query)?;
+            let sessions = query.query_map((caller.user_id.to_string(), caller.token_version, now), |row| {
+                Ok(ListedSession {
+                    id: stored(Uuid::parse_str(&row.get::<_, String>("session_id")?).ok())?,
+                    created_at: row.get("created_at")?,
+                    last_used_at: row.get("rotated_at")?,
+                    user_agent: row.get("user_agent")?,
+                })
+            })?;
+            sessions.collect()
+        })
+    }
+
+    async fn revoke_listed_session(&self, caller: &Caller, id: Uuid, now: i64) -> Result<bool, CallerError> {
+        self.as_caller(caller, now, |db| {
+            let delete = "DELETE FROM sessions
+                 WHERE user_id = ? AND session_id = ? AND token_version = ? AND expires_at > ?";
+            let revoked =
+                db.execute(delete, (caller.user_id.to_string(), id.to_string(), caller.token_version, now))?;
+            Ok(revoked == 1)
+        })
+    }
+
+    async fn delete_sessions(&self, user_id: UserId) -> Result<(), StoreError> {
+        self.atomically(|db| db.execute("DELETE FROM sessions WHERE user_id = ?", [user_id.to_string()]).map(|_| ()))
     }
 }
 
@@ -100,7 +132,8 @@ pub(super) fn start(db: &Transaction<'_>, session: &Session, user_agent: &UserAg
     .map(|_| ())
 }
 
-fn revoke(db: &Transaction<'_>, session: &Session) -> rusqlite::Result<()> {
+/// Revokes a session.
+pub(super) fn revoke(db: &Transaction<'_>, user_id: UserId, id: Uuid) -> rusqlite::Result<()> {
     let delete = "DELETE FROM sessions WHERE user_id = ? AND session_id = ?";
-    db.execute(delete, (session.user_id.to_string(), session.id.to_string())).map(|_| ())
+    db.execute(delete, (user_id.to_string(), id.to_string())).map(|_| ())
 }

@@ -4,8 +4,7 @@ use async_trait::async_trait;
 use rusqlite::{OptionalExtension as _, Row, Transaction};
 use shared::secret::Masked;
 use shared::store::{
-    Account, Caller, Credentials, LoginIdentifier, NewUser, Profile, ProfileOutcome, Session, SignUpOutcome,
-    StoreError, Subject, Users,
+    Account, Credentials, LoginIdentifier, NewUser, Session, SignUpOutcome, StoreError, Subject, Users,
 };
 use shared::values::{Email, PasswordHash, Phone, Purpose, SmsSessionKey, UserAgent, UserId};
 
@@ -77,31 +76,6 @@ impl Users for SqliteStore {
         })
     }
 
-    async fn profile(&self, caller: &Caller, now: i64) -> Result<ProfileOutcome, StoreError> {
-        self.atomically(|db| {
-            let query = "SELECT *, EXISTS (
-                    SELECT 1 FROM sessions WHERE user_id = ?1 AND session_id = ?2 AND expires_at > ?3
-                ) AS has_session FROM users WHERE user_id = ?1";
-            let parameters = (caller.user_id.to_string(), caller.session_id.to_string(), now);
-            let outcome = db.query_row(query, parameters, |row| {
-                if row.get("is_disabled")? {
-                    return Ok(ProfileOutcome::UserDisabled);
-                }
-                let has_session: bool = row.get("has_session")?;
-                if !has_session || row.get::<_, u32>("token_version")? != caller.token_version {
-                    return Ok(ProfileOutcome::Revoked);
-                }
-                Ok(ProfileOutcome::Found(Profile {
-                    name: Masked(row.get("name")?),
-                    email: Masked(row.get("email")?),
-                    phone: Masked(row.get("phone")?),
-                    nickname: Masked(row.get("nickname")?),
-                }))
-            });
-            Ok(outcome.optional()?.unwrap_or(ProfileOutcome::UserNotFound))
-        })
-    }
-
     async fn account(&self, phone: &Phone) -> Result<Option<Account>, StoreError> {
         self.atomically(|db| {
             db.query_row("SELECT * FROM users WHERE phone = ?", [phone.e164()], |row| {
@@ -156,7 +130,7 @@ fn user_id(row: &Row<'_>) -> rusqlite::Result<UserId> {
     stored(UserId::from_stored(&row.get::<_, String>("user_id")?))
 }
 
-fn is_taken(db: &Transaction<'_>, column: &str, value: &str) -> rusqlite::Result<bool> {
+pub(super) fn is_taken(db: &Transaction<'_>, column: &str, value: &str) -> rusqlite::Result<bool> {
     db.query_row(&format!("SELECT EXISTS (SELECT 1 FROM users WHERE {column} = ?)"), [value], |row| row.get(0))
 }
 

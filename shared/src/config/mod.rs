@@ -49,6 +49,8 @@ pub struct Config {
     pub token_issuer: Option<String>,
     /// `TOKEN_AUDIENCE`, `ACCESS_TOKEN_SECONDS`, `REFRESH_TOKEN_SECONDS` and `SESSION_SECONDS`.
     pub tokens: TokenSettings,
+    /// `RECENT_LOGIN_SECONDS`.
+    pub recent_login_seconds: i64,
 }
 
 /// The settings that limit requests, each named after its variable.
@@ -70,6 +72,7 @@ pub struct LimitSettings {
     pub passwords_in_a_row: u32,
     pub passwords_per_device: Bucket,
     pub passwords_per_ip: Bucket,
+    pub passwords_per_session: Bucket,
     pub checks_per_ip: Bucket,
 }
 
@@ -138,6 +141,7 @@ impl Config {
             passwords_in_a_row: count(settings::PASSWORDS_IN_A_ROW)?,
             passwords_per_device: bucket(settings::PASSWORDS_PER_DEVICE)?,
             passwords_per_ip: bucket(settings::PASSWORDS_PER_IP)?,
+            passwords_per_session: bucket(settings::PASSWORDS_PER_SESSION)?,
             checks_per_ip: bucket(settings::CHECKS_PER_IP)?,
         };
         Ok(Self {
@@ -171,6 +175,7 @@ impl Config {
                     session_seconds: number(settings::SESSION_SECONDS)?,
                 },
             },
+            recent_login_seconds: number(settings::RECENT_LOGIN_SECONDS)?,
         })
     }
 }

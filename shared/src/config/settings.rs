@@ -34,6 +34,7 @@ pub const SETTINGS: &[Setting] = &[
     PASSWORDS_IN_A_ROW,
     PASSWORDS_PER_DEVICE,
     PASSWORDS_PER_IP,
+    PASSWORDS_PER_SESSION,
     CHECKS_PER_IP,
     ALLOWED_ORIGINS,
     SMS_SENDER_ID,
@@ -48,6 +49,7 @@ pub const SETTINGS: &[Setting] = &[
     ACCESS_TOKEN_SECONDS,
     REFRESH_TOKEN_SECONDS,
     SESSION_SECONDS,
+    RECENT_LOGIN_SECONDS,
 ];
 
 pub(super) const DEFAULT_REGION: Setting = Setting {
@@ -166,6 +168,12 @@ pub(super) const PASSWORDS_PER_DEVICE: Setting =
     bucket("PASSWORDS_PER_DEVICE", "PasswordsPerDevice", "10/300", "Wrong passwords of one known device");
 pub(super) const PASSWORDS_PER_IP: Setting =
     bucket("PASSWORDS_PER_IP", "PasswordsPerIp", "60/30", "Wrong passwords of strangers at one address");
+pub(super) const PASSWORDS_PER_SESSION: Setting = bucket(
+    "PASSWORDS_PER_SESSION",
+    "PasswordsPerSession",
+    "10/300",
+    "Wrong current passwords of one session that changes the password",
+);
 pub(super) const CHECKS_PER_IP: Setting =
     bucket("CHECKS_PER_IP", "ChecksPerIp", "60/30", "Duplicate checks of clients at one address");
 pub(super) const ALLOWED_ORIGINS: Setting = Setting {
@@ -299,4 +307,12 @@ pub(super) const SESSION_SECONDS: Setting = number(
     "7776000",
     3600..=365 * 24 * 60 * 60,
     "Seconds after which every session expires",
+);
+pub(super) const RECENT_LOGIN_SECONDS: Setting = number(
+    "RECENT_LOGIN_SECONDS",
+    "RecentLoginSeconds",
+    "300",
+    // Sessions last for an hour at least.
+    60..=3600,
+    "Seconds after a login in which it may change the phone number or the email, delete the account, or revoke a session",
 );

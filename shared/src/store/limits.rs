@@ -134,6 +134,12 @@ impl Subject {
         Self(format!("PASSWORD#DEVICE#{device}"))
     }
 
+    /// The current passwords that the client of a session sends to change the password.
+    #[must_use]
+    pub fn passwords_from_session(session_id: Uuid) -> Self {
+        Self(format!("PASSWORD#SESSION#{session_id}"))
+    }
+
     /// The passwords that a client at an address sends.
     #[must_use]
     pub fn passwords_from_ip(ip: SourceIp) -> Self {

@@ -7,19 +7,21 @@
 //! To add a step: one method of the trait of its resource, whose doc comment states its guarantees, in
 //! both backends, and tests of the guarantees in `functions/tests/guarantees`.
 
+pub mod accounts;
 pub mod error;
 pub mod limits;
 pub mod sessions;
 pub mod sms_sessions;
 pub mod users;
 
-pub use error::StoreError;
+pub use accounts::{Accounts, EmailChangeOutcome, OwnCredentials, PhoneChangeOutcome};
+pub use error::{CallerError, StoreError};
 pub use limits::{CountOutcome, DayOutcome, Limit, Limits, Subject};
-pub use sessions::{Caller, RefreshOutcome, Session, SessionLifetime, Sessions};
+pub use sessions::{Caller, ListedSession, RefreshOutcome, Session, SessionLifetime, Sessions};
 pub use sms_sessions::{AttemptOutcome, SentCode, SignUpAttemptOutcome, SmsSession, SmsSessions, VerificationOutcome};
-pub use users::{Account, Credentials, LoginIdentifier, NewUser, Profile, ProfileOutcome, SignUpOutcome, Users};
+pub use users::{Account, Credentials, LoginIdentifier, NewUser, Profile, SignUpOutcome, Users};
 
 /// All resources of the database.
-pub trait Store: SmsSessions + Users + Sessions + Limits {}
+pub trait Store: SmsSessions + Users + Accounts + Sessions + Limits {}
 
-impl<T: SmsSessions + Users + Sessions + Limits> Store for T {}
+impl<T: SmsSessions + Users + Accounts + Sessions + Limits> Store for T {}

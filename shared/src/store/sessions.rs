@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::error::StoreError;
+use super::error::{CallerError, StoreError};
 use crate::random;
 use crate::values::{Phone, SmsSessionKey, UserAgent, UserId};
 
@@ -45,6 +45,18 @@ pub trait Sessions: Send + Sync {
     /// Revokes all of the user's sessions, and the access tokens issued before, by incrementing the
     /// token version. Does nothing if it was already incremented since `session` started.
     async fn revoke_all_sessions(&self, session: &Session) -> Result<(), StoreError>;
+
+    /// Returns the caller's sessions that are neither revoked nor expired, in any order. Of thousands of sessions,
+    /// some may be missing.
+    async fn list_sessions(&self, caller: &Caller, now: i64) -> Result<Vec<ListedSession>, CallerError>;
+
+    /// Revokes one of the caller's sessions. Returns `false` if the caller has no such session, or if it is revoked
+    /// or has expired.
+    async fn revoke_listed_session(&self, caller: &Caller, id: Uuid, now: i64) -> Result<bool, CallerError>;
+
+    /// Deletes the sessions of a deleted user, which are revoked already. Of thousands of sessions, some may remain
+    /// until they expire.
+    async fn delete_sessions(&self, user_id: UserId) -> Result<(), StoreError>;
 }
 
 /// A session and one generation of its refresh tokens, each of which is used once, for the next. The
@@ -76,6 +88,21 @@ pub struct Caller {
     pub session_id: Uuid,
     /// The user's [token version](Session::token_version) when the session started.
     pub token_version: u32,
+    /// The [time of the login](Session::started_at), in Unix time.
+    pub started_at: i64,
+}
+
+/// A session in the list that its user sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedSession {
+    /// The [id](Session::id).
+    pub id: Uuid,
+    /// The [time of the login](Session::started_at), in Unix time.
+    pub created_at: i64,
+    /// The time of the most recent refresh, or of the login, in Unix time.
+    pub last_used_at: i64,
+    /// The label of the client that started the session.
+    pub user_agent: String,
 }
 
 /// The lifetime of sessions.
@@ -106,6 +133,13 @@ impl Session {
     pub fn new(user_id: UserId, token_version: u32, lifetime: SessionLifetime, now: i64) -> Self {
         let id = uuid::Builder::from_random_bytes(random::bytes()).into_uuid();
         Self { id, user_id, token_version, started_at: now, generation: 0, expires_at: now }.used_at(lifetime, now)
+    }
+
+    /// Creates the session that replaces the caller's after a change of the credentials. The time of the login stays.
+    #[must_use]
+    pub fn replacing(caller: &Caller, lifetime: SessionLifetime, now: i64) -> Self {
+        let session = Self::new(caller.user_id, caller.token_version + 1, lifetime, now);
+        Self { started_at: caller.started_at, ..session }.used_at(lifetime, now)
     }
 
     /// Returns the session's next generation.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::error::StoreError;
-use super::sessions::{Caller, Session};
+use super::sessions::Session;
 use crate::secret::Masked;
 use crate::values::{Email, Name, Nickname, PasswordHash, Phone, SmsSessionKey, UserAgent, UserId};
 
@@ -32,10 +32,6 @@ pub trait Users: Send + Sync {
     /// Returns the credentials of the user with this email or phone number. Takes as many round trips
     /// for an unknown user, so that the time does not depend on whether the account exists.
     async fn credentials(&self, login: &LoginIdentifier) -> Result<Option<Credentials>, StoreError>;
-
-    /// Returns the profile of a caller whose session and token version are current, both of which are read
-    /// together with the profile.
-    async fn profile(&self, caller: &Caller, now: i64) -> Result<ProfileOutcome, StoreError>;
 
     /// Returns the account with this phone number. Takes as many round trips for an unknown phone number.
     async fn account(&self, phone: &Phone) -> Result<Option<Account>, StoreError>;
@@ -89,19 +85,6 @@ pub enum SignUpOutcome {
         /// Whether the phone number is taken.
         phone: bool,
     },
-}
-
-/// The outcome of [`Users::profile`].
-#[derive(Debug, PartialEq, Eq)]
-pub enum ProfileOutcome {
-    /// The session and the token version are current.
-    Found(Profile),
-    /// The session or the token version is revoked.
-    Revoked,
-    /// The user is disabled.
-    UserDisabled,
-    /// The user does not exist.
-    UserNotFound,
 }
 
 /// The profile of a user.

@@ -208,7 +208,7 @@ impl Claims {
             return Err(TokenError::Expired);
         }
         let user_id = UserId::from_stored(&self.sub).ok_or(TokenError::Invalid)?;
-        Ok(Caller { user_id, session_id: self.sid, token_version: self.token_version })
+        Ok(Caller { user_id, session_id: self.sid, token_version: self.token_version, started_at: self.auth_time })
     }
 
     /// Returns the session and generation of a refresh token. It may have expired

@@ -67,6 +67,10 @@ impl DeserializeError for FieldErrors {
     ) -> ControlFlow<Self, Self> {
         let errors = match error {
             ErrorKind::MissingField { field } => Self(vec![FieldError::new(field, InvalidField("is required"))]),
+            // Only requests that reject unknown fields report one.
+            ErrorKind::UnknownKey { key, .. } => {
+                Self(vec![FieldError::new(key, InvalidField("is not a field of this request"))])
+            }
             ErrorKind::IncorrectValueKind { actual: Value::Sequence(_), .. } => {
                 Self::at(location, InvalidField("must not be repeated"))
             }

@@ -41,6 +41,12 @@ impl Password {
         self.0.expose_secret()
     }
 
+    /// Whether the password is the same as `attempt`.
+    #[must_use]
+    pub fn is(&self, attempt: &PasswordAttempt) -> bool {
+        self.0.expose_secret() == attempt.0.expose_secret()
+    }
+
     /// Rejects a password that contains the user's email, phone or name. Parts of one character, and of
     /// two in ASCII, are ignored: too many passwords contain them.
     ///

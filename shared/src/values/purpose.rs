@@ -11,11 +11,13 @@ pub enum Purpose {
     PasswordReset,
     /// Logging in.
     Login,
+    /// Changing the phone number of an account.
+    PhoneChange,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 3] = [Self::Signup, Self::PasswordReset, Self::Login];
+    pub const ALL: [Self; 4] = [Self::Signup, Self::PasswordReset, Self::Login, Self::PhoneChange];
 
     /// Returns the word that is sent and stored.
     #[must_use]
@@ -24,6 +26,7 @@ impl Purpose {
             Self::Signup => "signup",
             Self::PasswordReset => "password_reset",
             Self::Login => "login",
+            Self::PhoneChange => "phone_change",
         }
     }
 
@@ -32,7 +35,7 @@ impl Purpose {
     #[must_use]
     pub fn is_verified_first(self) -> bool {
         match self {
-            Self::Signup | Self::PasswordReset => true,
+            Self::Signup | Self::PasswordReset | Self::PhoneChange => true,
             Self::Login => false,
         }
     }
@@ -46,7 +49,7 @@ impl Purpose {
 
 impl Field for Purpose {
     fn parse(text: &str) -> Result<Self, InvalidField> {
-        Self::from_stored(text).ok_or(InvalidField("must be signup, password_reset or login"))
+        Self::from_stored(text).ok_or(InvalidField("must be signup, password_reset, login or phone_change"))
     }
 }
 

@@ -65,6 +65,8 @@ pub(super) fn example(code: ErrorCode) -> ApiError {
         ErrorCode::TokenExpired => ApiError::TokenExpired,
         ErrorCode::TokenReused => ApiError::TokenReused,
         ErrorCode::TokenRevoked => ApiError::TokenRevoked,
+        ErrorCode::TokenLoginTooOld => ApiError::LoginTooOld { max_age: 300 },
+        ErrorCode::SessionNotFound => ApiError::SessionNotFound,
         ErrorCode::ServerBusy => ApiError::Busy(shared::store::StoreError::Busy("an example".into())),
         ErrorCode::ServerError => ApiError::Internal("an example".into()),
         ErrorCode::LocalPageNotFound => ApiError::PageNotFound,

@@ -11,7 +11,10 @@ use uuid::Uuid;
 
 use crate::access::{EMAIL, PHONE, SMS_SESSION, USER};
 use crate::store::StoreError;
-use crate::values::{Email, Phone, Purpose, SmsSessionKey, UserId};
+use crate::values::{Email, Field as _, Phone, Purpose, SmsSessionKey, UserId};
+
+/// The beginning of the sort key of a session.
+const SESSION: &str = "SESSION#";
 
 pub(super) type Item = HashMap<String, AttributeValue>;
 
@@ -29,8 +32,8 @@ pub(super) fn phone_pk(phone: &Phone) -> String {
     format!("{PHONE}{}", phone.e164())
 }
 
-pub(super) fn session_sk(session_id: Uuid) -> String {
-    format!("SESSION#{session_id}")
+pub(super) fn session_key(user_id: UserId, session_id: Uuid) -> Item {
+    item([("pk", s(user_pk(user_id))), ("sk", s(format!("{SESSION}{session_id}")))])
 }
 
 pub(super) fn sms_session_pk(key: &SmsSessionKey) -> String {
@@ -77,8 +80,17 @@ pub(super) fn phone(item: &Item) -> Result<Phone, StoreError> {
     Phone::from_stored(&text(item, "phone")?).ok_or_else(|| invalid("phone"))
 }
 
+pub(super) fn email(item: &Item) -> Result<Email, StoreError> {
+    Email::parse(&text(item, "email")?).map_err(|_| invalid("email"))
+}
+
 pub(super) fn purpose(item: &Item) -> Result<Purpose, StoreError> {
     Purpose::from_stored(&text(item, "purpose")?).ok_or_else(|| invalid("purpose"))
+}
+
+pub(super) fn session_id(item: &Item) -> Result<Uuid, StoreError> {
+    let sk = text(item, "sk")?;
+    sk.strip_prefix(SESSION).and_then(|id| Uuid::parse_str(id).ok()).ok_or_else(|| invalid("sk"))
 }
 
 pub(super) fn token_version(item: &Item) -> Result<u32, StoreError> {
@@ -150,9 +162,11 @@ mod tests {
         is_invalid(flag(&item([("is_verified", s("true"))]), "is_verified"), "is_verified");
         is_invalid(user_id(&item([("user_id", s("minji"))])), "user_id");
         is_invalid(phone(&item([("phone", s("minji"))])), "phone");
+        is_invalid(email(&item([("email", s("minji"))])), "email");
         is_invalid(purpose(&empty), "purpose");
         is_invalid(purpose(&item([("purpose", s("anything"))])), "purpose");
         is_invalid(purpose(&item([("purpose", n(1))])), "purpose");
+        is_invalid(session_id(&item([("sk", s("SESSION#1"))])), "sk");
         is_invalid(token_version(&empty), "token_version");
         is_invalid(token_version(&item([("token_version", n(-1))])), "token_version");
     }

@@ -4,6 +4,7 @@
 //! The SDK repeats a call whose response was lost. Both calls have the effect of one, unless the trait documents
 //! otherwise. Reads are consistent.
 
+mod accounts;
 mod item;
 mod limits;
 mod public_keys;

@@ -17,14 +17,12 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 
 use super::item::{
-    email_pk, flag, is_failed_condition, item, n, number, phone_pk, s, session_sk, text, token_version, user_id,
-    user_pk, write,
+    email_pk, flag, is_failed_condition, n, number, phone_pk, s, text, token_version, user_id, user_pk, write,
 };
-use super::{DynamoDbStore, Transaction, keys_and_attributes};
+use super::{DynamoDbStore, Transaction};
 use crate::secret::Masked;
 use crate::store::{
-    Account, Caller, Credentials, LoginIdentifier, NewUser, Profile, ProfileOutcome, Session, SignUpOutcome,
-    StoreError, Subject, Users,
+    Account, Credentials, LoginIdentifier, NewUser, Session, SignUpOutcome, StoreError, Subject, Users,
 };
 use crate::values::{Email, PasswordHash, Phone, Purpose, SmsSessionKey, UserAgent, UserId};
 
@@ -102,33 +100,6 @@ impl Users for DynamoDbStore {
         }))
     }
 
-    async fn profile(&self, caller: &Caller, now: i64) -> Result<ProfileOutcome, StoreError> {
-        let (users, sessions) = (&self.tables.users, &self.tables.sessions);
-        let user_key = item([("pk", s(user_pk(caller.user_id)))]);
-        let session_key = item([("pk", s(user_pk(caller.user_id))), ("sk", s(session_sk(caller.session_id)))]);
-        let attributes = ["name", "email", "phone", "nickname", "token_version", "is_disabled"];
-        let requests = HashMap::from([
-            (users.clone(), keys_and_attributes(user_key, &attributes)?),
-            (sessions.clone(), keys_and_attributes(session_key, &["expires_at"])?),
-        ]);
-        let items = self.get_batch(requests).await?;
-        let first = |table: &String| items.get(table).and_then(|items| items.first());
-        let Some(user) = first(users) else { return Ok(ProfileOutcome::UserNotFound) };
-        if flag(user, "is_disabled")? {
-            return Ok(ProfileOutcome::UserDisabled);
-        }
-        let expires_at = first(sessions).map(|session| number(session, "expires_at")).transpose()?;
-        if expires_at.is_none_or(|expires_at| expires_at <= now) || token_version(user)? != caller.token_version {
-            return Ok(ProfileOutcome::Revoked);
-        }
-        Ok(ProfileOutcome::Found(Profile {
-            name: Masked(text(user, "name")?),
-            email: Masked(text(user, "email")?),
-            phone: Masked(text(user, "phone")?),
-            nickname: Masked(text(user, "nickname")?),
-        }))
-    }
-
     async fn account(&self, phone: &Phone) -> Result<Option<Account>, StoreError> {
         let link = self.get(&self.tables.users, phone_pk(phone)).await?;
         let id = link.as_ref().map(user_id).transpose()?;
@@ -187,7 +158,7 @@ impl Users for DynamoDbStore {
 
 impl DynamoDbStore {
     /// Returns the write that creates an item of `Users`, if its key does not exist.
-    fn create<const N: usize>(
+    pub(super) fn create<const N: usize>(
         &self,
         pk: String,
         attributes: [(&str, AttributeValue); N],

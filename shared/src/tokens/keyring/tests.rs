@@ -33,7 +33,8 @@ fn keyring(json: &str) -> Keyring {
 }
 
 fn caller(session: &Session) -> Caller {
-    Caller { user_id: session.user_id, session_id: session.id, token_version: session.token_version }
+    let Session { id, user_id, token_version, started_at, .. } = *session;
+    Caller { user_id, session_id: id, token_version, started_at }
 }
 
 fn refresh_token(tokens: &Tokens) -> RefreshToken {

@@ -1,0 +1,124 @@
+//! Changes the password of a caller who knows the current one.
+//!
+//! An attempt is counted on the caller's session before the current password is compared, and refunded if it was
+//! right: a stranger, who has no session, cannot exhaust it.
+
+use deserr::Deserr;
+use shared::access::{Access, Action, CALLER_SESSION, KeyAccess, PASSWORD_LIMITS_OF_SESSIONS, Table, USER};
+use shared::app::App;
+use shared::config::Config;
+use shared::store::{Limit, Session, Subject};
+use shared::values::{FieldError, FieldErrors, InvalidField, Lenient, Password, PasswordAttempt, UserAgent};
+
+use crate::http::limits::RequestLimits;
+use crate::http::{ApiError, Authentication, Endpoint, ErrorCode, Request, Response, Rule, TokenPair, auth};
+
+/// The endpoint.
+pub const ENDPOINT: Endpoint = Endpoint {
+    name: "password-change",
+    routes: &[("POST", "/api/v1/users/password/change")],
+    authentication: Authentication::AccessToken,
+    is_read_only: false,
+    own_errors: &[ErrorCode::RequestInvalid, ErrorCode::UserNotMatched, ErrorCode::UserTooManyAttempts],
+    access: Access {
+        tables: &[
+            Table::Users.with(&[Action::BatchGetItem]).items(&[USER]).attributes(&[
+                "pk",
+                "password_hash",
+                "email",
+                "phone",
+                "name",
+                "token_version",
+                "is_disabled",
+            ]),
+            Table::Sessions.with(&[Action::BatchGetItem]).items(&[USER]).attributes(CALLER_SESSION),
+            Table::Limits.with(&[Action::UpdateItem]).items(&[PASSWORD_LIMITS_OF_SESSIONS]),
+            Table::Users.with(&[Action::UpdateItem]).items(&[USER]).attributes(&[
+                "pk",
+                "password_hash",
+                "updated_at",
+                "token_version",
+                "is_disabled",
+            ]),
+            Table::Sessions.with(&[Action::PutItem, Action::DeleteItem]).items(&[USER]),
+        ],
+        keys: KeyAccess::Sign,
+        hashing: true,
+        ..Access::NONE
+    },
+    handle: |app, request| Box::pin(handle(app, request)),
+    #[cfg(feature = "openapi")]
+    operation: || {
+        crate::http::operation::Operation::new("Changes the password")
+            .request::<PasswordChangeRequest>()
+            .response::<TokenPair<'_>>(200)
+    },
+};
+
+/// The request.
+#[derive(Debug, Deserr)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[deserr(error = FieldErrors)]
+pub struct PasswordChangeRequest {
+    /// The current password.
+    current_password: PasswordAttempt,
+    /// The new password, which must differ from the current one, and must not contain the user's email, phone number
+    /// or name.
+    password: Password,
+}
+
+/// Rejects a new password that is the current one, or that contains little besides the service's name.
+#[derive(Debug, Deserr)]
+#[deserr(error = FieldErrors)]
+struct OtherPassword {
+    #[deserr(default)]
+    current_password: Lenient<PasswordAttempt>,
+    #[deserr(default)]
+    password: Lenient<Password>,
+}
+
+impl Rule for OtherPassword {
+    fn check(&self, config: &Config) -> Option<FieldError> {
+        let password = self.password.valid()?;
+        let is_current = self.current_password.valid().is_some_and(|current| password.is(current));
+        let checked = match is_current {
+            true => Err(InvalidField("must differ from the current password")),
+            false => password.check_not_of_service(&config.service_name),
+        };
+        checked.err().map(|invalid| FieldError::new("password", invalid))
+    }
+}
+
+/// Replaces the password and the caller's session, and revokes all other sessions of the user.
+///
+/// # Errors
+/// 422; 401 if the access token is missing, invalid, expired or revoked, or if the current password is wrong; 403 if
+/// the user is disabled; 429 if the attempts of the session are exhausted; or any [`shared::store::StoreError`].
+pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
+    let caller = auth::caller(app, &request).await?;
+    let issuer = request.issuer(app.config.token_issuer.as_deref())?;
+    let PasswordChangeRequest { current_password, password } = request.read_checked::<_, OtherPassword>(&app.config)?;
+
+    let now = app.clock.now();
+    let own = app.store.own_credentials(&caller, now).await?;
+    password
+        .check_not_personal(Some(&own.email.0), Some(&own.phone), Some(&own.name.0))
+        .map_err(|invalid| ApiError::InvalidFields(FieldErrors(vec![FieldError::new("password", invalid)])))?;
+    let subject = Subject::passwords_from_session(caller.session_id);
+    let of_session = Limit::new(subject, app.config.limits.passwords_per_session);
+    let limits = RequestLimits::default().and(of_session, |retry_after| ApiError::TooManyPasswords { retry_after });
+    limits.count(app, now).await?;
+    if !(app.hasher.matches)(&current_password, Some(&own.password_hash), app.config.bcrypt_cost) {
+        return Err(ApiError::UserNotMatched);
+    }
+    limits.refund(app, now).await;
+
+    let hash = (app.hasher.hash)(&password, app.config.bcrypt_cost)?;
+    // The user proved the password: this is a login.
+    let session = Session::new(caller.user_id, caller.token_version + 1, app.config.tokens.lifetime, now);
+    // Before the password is replaced, so that a failure here replaces none.
+    let tokens = app.keyring.issue(&session, &issuer, &app.config.tokens, now).await?;
+    let user_agent = UserAgent::from_header(request.user_agent.as_deref());
+    app.store.change_password(&caller, &hash, &session, &user_agent, now).await?;
+    Response::ok(&TokenPair::from(&tokens))
+}

@@ -1,0 +1,108 @@
+//! The account of a caller: its profile, and the changes that its user makes.
+//!
+//! Each method rejects a caller whose session or token version is revoked, or whose user is disabled or deleted. A
+//! change checks it in the same atomic step.
+//!
+//! A change of the credentials replaces the caller's session by `session`, whose token version is the next one. This
+//! revokes all other sessions of the user, and all tokens issued before.
+
+use async_trait::async_trait;
+
+use super::error::CallerError;
+use super::sessions::{Caller, Session};
+use super::users::Profile;
+use crate::secret::Masked;
+use crate::values::{Email, Name, Nickname, PasswordHash, Phone, SmsSessionKey, UserAgent};
+
+/// The accounts of callers.
+#[async_trait]
+pub trait Accounts: Send + Sync {
+    /// Returns the caller's profile.
+    async fn profile(&self, caller: &Caller, now: i64) -> Result<Profile, CallerError>;
+
+    /// Replaces the name, the nickname, or both. Returns the profile as it is afterwards.
+    async fn update_profile(
+        &self,
+        caller: &Caller,
+        name: Option<&Name>,
+        nickname: Option<&Nickname>,
+        now: i64,
+    ) -> Result<Profile, CallerError>;
+
+    /// Returns what a change of the password is compared with.
+    async fn own_credentials(&self, caller: &Caller, now: i64) -> Result<OwnCredentials, CallerError>;
+
+    /// Replaces the password. Device tokens stay valid.
+    async fn change_password(
+        &self,
+        caller: &Caller,
+        hash: &PasswordHash,
+        session: &Session,
+        user_agent: &UserAgent,
+        now: i64,
+    ) -> Result<(), CallerError>;
+
+    /// Replaces the phone number and consumes the SMS session, if that is verified for `phone` and for a change of the
+    /// phone number, and no account has `phone`. Of concurrent calls with one phone number, one succeeds. Another
+    /// outcome than [`PhoneChangeOutcome::Changed`] changes nothing.
+    async fn change_phone(
+        &self,
+        caller: &Caller,
+        phone: &Phone,
+        key: &SmsSessionKey,
+        session: &Session,
+        user_agent: &UserAgent,
+        now: i64,
+    ) -> Result<PhoneChangeOutcome, CallerError>;
+
+    /// Replaces the email, if no other account has it. Of concurrent calls with one email, one succeeds. Another
+    /// outcome than [`EmailChangeOutcome::Changed`] changes nothing.
+    async fn change_email(
+        &self,
+        caller: &Caller,
+        email: &Email,
+        session: &Session,
+        user_agent: &UserAgent,
+        now: i64,
+    ) -> Result<EmailChangeOutcome, CallerError>;
+
+    /// Deletes the user, and the user's counts of rate limits. Email and phone number are free immediately, and all
+    /// sessions are revoked, because their user does not exist.
+    async fn delete_account(&self, caller: &Caller, now: i64) -> Result<(), CallerError>;
+}
+
+/// The caller's password, and the values that a new password must not contain.
+#[derive(Debug)]
+pub struct OwnCredentials {
+    /// The hash of the password.
+    pub password_hash: PasswordHash,
+    /// The email.
+    pub email: Masked<String>,
+    /// The phone number.
+    pub phone: Phone,
+    /// The name.
+    pub name: Masked<String>,
+}
+
+/// The outcome of [`Accounts::change_phone`].
+#[derive(Debug, PartialEq, Eq)]
+pub enum PhoneChangeOutcome {
+    /// The phone number was replaced.
+    Changed {
+        /// The phone number of before.
+        previous: Phone,
+    },
+    /// The SMS session is not verified, or not for this phone number and purpose.
+    NotVerified,
+    /// An account has the phone number; it may be the caller's own.
+    Taken,
+}
+
+/// The outcome of [`Accounts::change_email`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmailChangeOutcome {
+    /// The email was replaced.
+    Changed,
+    /// Another account has the email.
+    Taken,
+}

@@ -84,3 +84,95 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     });
     Response::ok(&SessionsResponse { sessions: sessions.collect() })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::test_app::{NOW, PASSWORD, TestApp, bearer_request};
+    use crate::users::login;
+
+    /// Logs in with a browser of this name. Returns the access and the refresh token.
+    async fn log_in(app: &TestApp, browser: &str) -> (String, String) {
+        let body = json!({ "email": "minji@example.com", "password": PASSWORD }).to_string();
+        let request = Request { user_agent: Some(browser.to_owned()), ..crate::test_app::json_request(&body) };
+        app.call(login::ENDPOINT, request).await.pair()
+    }
+
+    async fn list(app: &TestApp, access: &str) -> Vec<Json> {
+        let response = app.call(ENDPOINT, bearer_request(access)).await;
+        response.assert_status(200);
+        response.json()["sessions"].as_array().unwrap().clone()
+    }
+
+    #[tokio::test]
+    async fn the_current_session_is_first_and_then_the_most_recently_used() {
+        let app = TestApp::new();
+        let (first, first_refresh) = app.sign_up("minji@example.com", "01012345678").await;
+        app.clock.advance(10);
+        let (second, _) = log_in(&app, "Firefox").await;
+        app.clock.advance(10);
+        let (_, third_refresh) = log_in(&app, "Safari").await;
+        app.clock.advance(10);
+        app.refresh(&first_refresh).await.ok();
+        // Reading the profile is not a use.
+        app.profile(&second).await.ok();
+        let sessions = list(&app, &second).await;
+        let shown: Vec<_> = sessions
+            .iter()
+            .map(|session| {
+                let seconds = |name: &str| session[name].as_i64().unwrap() - NOW;
+                let user_agent = session["user_agent"].as_str().unwrap();
+                (user_agent, seconds("created_at"), seconds("last_used_at"), session["is_current"] == true)
+            })
+            .collect();
+        assert_eq!(shown, [("Firefox", 10, 10, true), ("", 0, 30, false), ("Safari", 20, 20, false)]);
+        app.logout(&third_refresh, false).await.assert_no_content();
+        assert_eq!(list(&app, &first).await.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn at_most_50_sessions_are_listed_and_the_current_one_among_them() {
+        let app = TestApp::new();
+        let (first, _) = app.sign_up("minji@example.com", "01012345678").await;
+        for nth in 0..60 {
+            app.clock.advance(1);
+            log_in(&app, &format!("browser {nth}")).await;
+        }
+        let sessions = list(&app, &first).await;
+        assert_eq!((sessions.len(), &sessions[0]["is_current"]), (50, &Json::from(true)));
+        assert_eq!(
+            (&sessions[1]["user_agent"], &sessions[49]["user_agent"]),
+            (&"browser 59".into(), &"browser 11".into())
+        );
+    }
+
+    #[tokio::test]
+    async fn revoked_and_expired_sessions_are_not_listed() {
+        let mut app = TestApp::new();
+        app.inner.config.tokens.access_token_seconds = 86_400;
+        app.sign_up("minji@example.com", "01012345678").await;
+        app.reset("01012345678", "a newer horse battery").await;
+        let second = app.login("minji@example.com", "a newer horse battery").await.field("refresh_token");
+        app.clock.advance(29 * 86_400);
+        let third = app.refresh(&second).await.field("access_token");
+        app.login("minji@example.com", "a newer horse battery").await.ok();
+        assert_eq!(list(&app, &third).await.len(), 2);
+        app.clock.advance(86_400);
+        let access = app.login("minji@example.com", "a newer horse battery").await.field("access_token");
+        app.clock.advance(29 * 86_400);
+        let response = app.call(ENDPOINT, bearer_request(&access)).await;
+        response.assert_error(401, "TOKEN__EXPIRED");
+        let access = app.login("minji@example.com", "a newer horse battery").await.field("access_token");
+        assert_eq!(list(&app, &access).await.len(), 2, "the new session, and the one of 29 days ago");
+    }
+
+    #[tokio::test]
+    async fn a_revoked_session_lists_nothing() {
+        let app = TestApp::new();
+        let (access, refresh) = app.sign_up("minji@example.com", "01012345678").await;
+        app.logout(&refresh, false).await.assert_no_content();
+        app.call(ENDPOINT, bearer_request(&access)).await.assert_error(401, "TOKEN__REVOKED");
+    }
+}

@@ -49,3 +49,65 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
         false => Err(ApiError::SessionNotFound),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_app::{PASSWORD, Response, TestApp, bearer_request};
+
+    async fn revoke(app: &TestApp, access: &str, id: &str) -> Response {
+        let path_parameters = [("id".to_owned(), id.to_owned())].into();
+        app.call(ENDPOINT, Request { path_parameters, ..bearer_request(access) }).await
+    }
+
+    /// Returns the ids of the sessions, the current one first.
+    async fn ids(app: &TestApp, access: &str) -> Vec<String> {
+        let response = app.call_by_name("sessions", bearer_request(access)).await.json();
+        let sessions = response["sessions"].as_array().unwrap();
+        sessions.iter().map(|session| session["id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_revoked_session_is_over_immediately() {
+        let app = TestApp::new();
+        let (access, _) = app.sign_up("minji@example.com", "01012345678").await;
+        let other = app.login("minji@example.com", PASSWORD).await;
+        let ids = ids(&app, &access).await;
+        revoke(&app, &access, &ids[1]).await.assert_no_content();
+        app.profile(&other.field("access_token")).await.assert_error(401, "TOKEN__REVOKED");
+        app.refresh(&other.field("refresh_token")).await.assert_error(401, "TOKEN__REVOKED");
+        app.profile(&access).await.ok();
+        revoke(&app, &access, &ids[1]).await.assert_error(404, "SESSION__NOT_FOUND");
+        // Its own.
+        revoke(&app, &access, &ids[0]).await.assert_no_content();
+        revoke(&app, &access, &ids[0]).await.assert_error(401, "TOKEN__REVOKED");
+    }
+
+    #[tokio::test]
+    async fn the_session_of_another_user_is_not_found() {
+        let app = TestApp::new();
+        let (access, _) = app.sign_up("minji@example.com", "01012345678").await;
+        let (other, _) = app.sign_up("other@example.com", "01087654321").await;
+        let others = ids(&app, &other).await;
+        for id in [others[0].as_str(), "01890000-0000-7000-8000-000000000000", "minji", ""] {
+            revoke(&app, &access, id).await.assert_error(404, "SESSION__NOT_FOUND");
+        }
+        app.call(ENDPOINT, bearer_request(&access)).await.assert_error(404, "SESSION__NOT_FOUND");
+        app.profile(&other).await.ok();
+    }
+
+    #[tokio::test]
+    async fn a_recent_login_is_required() {
+        let mut app = TestApp::new();
+        app.inner.config.recent_login_seconds = 60;
+        let (access, _) = app.sign_up("minji@example.com", "01012345678").await;
+        let ids = ids(&app, &access).await;
+        app.clock.advance(61);
+        revoke(&app, &access, &ids[0])
+            .await
+            .assert_error(401, "TOKEN__LOGIN_TOO_OLD")
+            .assert_challenge(r#"Bearer error="insufficient_user_authentication", max_age="60""#);
+        let access = app.login("minji@example.com", PASSWORD).await.field("access_token");
+        revoke(&app, &access, &ids[0]).await.assert_no_content();
+    }
+}

@@ -75,3 +75,82 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
         EmailChangeOutcome::Taken => Err(ApiError::taken(&["email"])),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::test_app::{PASSWORD, Response, TestApp, bearer_json_request};
+
+    async fn change(app: &TestApp, token: &str, email: &str) -> Response {
+        app.call(ENDPOINT, bearer_json_request(token, &json!({ "email": email }))).await
+    }
+
+    #[tokio::test]
+    async fn a_change_moves_the_email_and_revokes_all_other_sessions() {
+        let app = TestApp::new();
+        let (access, refresh) = app.sign_up("minji@example.com", "01012345678").await;
+        let other = app.login("minji@example.com", PASSWORD).await;
+        let (new_access, new_refresh) = change(&app, &access, "New@Example.com").await.pair();
+        for revoked in [&access, &other.field("access_token")] {
+            app.profile(revoked).await.assert_error(401, "TOKEN__REVOKED");
+        }
+        for revoked in [&refresh, &other.field("refresh_token")] {
+            app.refresh(revoked).await.assert_error(401, "TOKEN__REVOKED");
+        }
+        assert_eq!(app.profile(&new_access).await.field("email"), "New@example.com");
+        app.refresh(&new_refresh).await.ok();
+        app.login("new@example.com", PASSWORD).await.ok();
+        app.login("minji@example.com", PASSWORD).await.assert_error(401, "USER__NOT_MATCHED");
+        app.sign_up("minji@example.com", "01087654321").await;
+    }
+
+    #[tokio::test]
+    async fn the_spelling_can_be_changed() {
+        let app = TestApp::new();
+        let (access, _) = app.sign_up("minji@example.com", "01012345678").await;
+        let (access, _) = change(&app, &access, "Minji@example.com").await.pair();
+        assert_eq!(app.profile(&access).await.field("email"), "Minji@example.com");
+        app.login("minji@example.com", PASSWORD).await.ok();
+    }
+
+    #[tokio::test]
+    async fn a_taken_email_is_a_409_and_changes_nothing() {
+        let app = TestApp::new();
+        let (access, refresh) = app.sign_up("minji@example.com", "01012345678").await;
+        app.sign_up("other@example.com", "01087654321").await;
+        change(&app, &access, "OTHER@example.com")
+            .await
+            .assert_error(409, "USER__ALREADY_EXIST")
+            .assert_fields(&["email"]);
+        app.profile(&access).await.ok();
+        app.refresh(&refresh).await.ok();
+    }
+
+    #[tokio::test]
+    async fn a_recent_login_is_required_and_stays_the_one_of_the_session() {
+        let app = TestApp::new();
+        let (access, refresh) = app.sign_up("minji@example.com", "01012345678").await;
+        app.clock.advance(200);
+        let (access, _) = change(&app, &access, "new@example.com").await.pair();
+        app.refresh(&refresh).await.assert_error(401, "TOKEN__REVOKED");
+        app.clock.advance(100);
+        let (access, refresh) = change(&app, &access, "newer@example.com").await.pair();
+        app.clock.advance(1);
+        change(&app, &access, "newest@example.com").await.assert_login_too_old();
+        // A refresh is not a login.
+        let refreshed = app.refresh(&refresh).await.field("access_token");
+        change(&app, &refreshed, "newest@example.com").await.assert_login_too_old();
+        let access = app.login("newer@example.com", PASSWORD).await.field("access_token");
+        change(&app, &access, "newest@example.com").await.ok();
+    }
+
+    #[tokio::test]
+    async fn an_invalid_email_is_rejected() {
+        let app = TestApp::new();
+        let (access, _) = app.sign_up("minji@example.com", "01012345678").await;
+        change(&app, &access, "minji").await.assert_invalid(&["email"]);
+        app.call(ENDPOINT, bearer_json_request(&access, &json!({}))).await.assert_invalid(&["email"]);
+    }
+}

@@ -122,3 +122,119 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     app.store.change_password(&caller, &hash, &session, &user_agent, now).await?;
     Response::ok(&TokenPair::from(&tokens))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use shared::limits::Bucket;
+
+    use super::*;
+    use crate::test_app::{PASSWORD, Response, TestApp, bearer_json_request};
+
+    const NEW: &str = "a newer horse battery";
+
+    async fn change(app: &TestApp, token: &str, current: &str, new: &str) -> Response {
+        let fields = json!({ "current_password": current, "password": new });
+        app.call(ENDPOINT, bearer_json_request(token, &fields)).await
+    }
+
+    #[tokio::test]
+    async fn a_change_replaces_the_password_and_revokes_all_other_sessions() {
+        let app = TestApp::new();
+        let (access, refresh) = app.sign_up("minji@example.com", "01012345678").await;
+        let other = app.login("minji@example.com", PASSWORD).await;
+        // No recent login is required: the current password proves the user.
+        app.clock.advance(600);
+        let (new_access, new_refresh) = change(&app, &access, PASSWORD, NEW).await.pair();
+        for revoked in [&access, &other.field("access_token")] {
+            app.profile(revoked).await.assert_error(401, "TOKEN__REVOKED");
+        }
+        for revoked in [&refresh, &other.field("refresh_token")] {
+            app.refresh(revoked).await.assert_error(401, "TOKEN__REVOKED");
+        }
+        app.profile(&new_access).await.ok();
+        app.refresh(&new_refresh).await.ok();
+        app.login("minji@example.com", PASSWORD).await.assert_error(401, "USER__NOT_MATCHED");
+        app.login("minji@example.com", NEW).await.ok();
+    }
+
+    #[tokio::test]
+    async fn a_change_is_a_recent_login() {
+        let app = TestApp::new();
+        let (access, _) = app.sign_up("minji@example.com", "01012345678").await;
+        app.clock.advance(600);
+        let (access, _) = change(&app, &access, PASSWORD, NEW).await.pair();
+        app.clock.advance(300);
+        let body = json!({ "email": "new@example.com" });
+        app.call_by_name("email-change", bearer_json_request(&access, &body)).await.ok();
+    }
+
+    #[tokio::test]
+    async fn a_device_stays_known() {
+        let mut app = TestApp::new();
+        let device_token = app.sign_up_on_a_device("minji@example.com", "01012345678").await;
+        let access = app.login("minji@example.com", PASSWORD).await.field("access_token");
+        app.clock.advance(60);
+        change(&app, &access, PASSWORD, NEW).await.ok();
+        app.inner.config.limits.passwords_per_account = Bucket::new(1, 300);
+        app.login("minji@example.com", PASSWORD).await.assert_error(401, "USER__NOT_MATCHED");
+        app.login("minji@example.com", NEW).await.assert_error(429, "USER__TOO_MANY_ATTEMPTS");
+        app.login_from(&device_token, "minji@example.com", NEW).await.ok();
+    }
+
+    #[tokio::test]
+    async fn wrong_passwords_are_limited_for_the_session_alone() {
+        let mut app = TestApp::new();
+        app.inner.config.limits.passwords_per_session = Bucket::new(3, 300);
+        let (access, _) = app.sign_up("minji@example.com", "01012345678").await;
+        let other = app.login("minji@example.com", PASSWORD).await.field("access_token");
+        for _ in 0..3 {
+            change(&app, &access, "wrong horse battery", NEW).await.assert_error(401, "USER__NOT_MATCHED");
+        }
+        change(&app, &access, PASSWORD, NEW).await.assert_retry_after(429, "USER__TOO_MANY_ATTEMPTS", 300);
+        // Neither a login nor another session is limited.
+        app.login("minji@example.com", PASSWORD).await.ok();
+        change(&app, &other, "wrong horse battery", NEW).await.assert_error(401, "USER__NOT_MATCHED");
+        app.clock.advance(300);
+        change(&app, &access, PASSWORD, NEW).await.ok();
+    }
+
+    #[tokio::test]
+    async fn wrong_passwords_of_strangers_do_not_limit_a_change() {
+        let mut app = TestApp::new();
+        app.inner.config.limits.passwords_in_a_row = 2;
+        let (mut access, _) = app.sign_up("minji@example.com", "01012345678").await;
+        for _ in 0..2 {
+            app.login("minji@example.com", "wrong horse battery").await.assert_error(401, "USER__NOT_MATCHED");
+        }
+        app.login("minji@example.com", PASSWORD).await.assert_error(403, "USER__VERIFICATION_REQUIRED");
+        // Right passwords are refunded.
+        for (current, new) in [(PASSWORD, NEW), (NEW, PASSWORD)].into_iter().cycle().take(12) {
+            (access, _) = change(&app, &access, current, new).await.pair();
+        }
+        app.login("minji@example.com", PASSWORD).await.assert_error(403, "USER__VERIFICATION_REQUIRED");
+    }
+
+    #[tokio::test]
+    async fn an_invalid_new_password_is_rejected_and_changes_nothing() {
+        let app = TestApp::new();
+        let (access, _) = app.sign_up("minji@example.com", "01012345678").await;
+        for new in
+            ["short", "password1", "hello Kim Minji", "minji@example.com", "010-1234-5678", "ably 2026!", PASSWORD]
+        {
+            change(&app, &access, PASSWORD, new).await.assert_invalid(&["password"]);
+        }
+        let missing = app.call(ENDPOINT, bearer_json_request(&access, &json!({ "password": "short" }))).await;
+        missing.assert_invalid(&["password", "current_password"]);
+        change(&app, &access, PASSWORD, NEW).await.ok();
+    }
+
+    #[tokio::test]
+    async fn a_revoked_session_changes_nothing() {
+        let app = TestApp::new();
+        let (access, refresh) = app.sign_up("minji@example.com", "01012345678").await;
+        app.logout(&refresh, false).await.assert_no_content();
+        change(&app, &access, PASSWORD, NEW).await.assert_error(401, "TOKEN__REVOKED");
+        app.login("minji@example.com", PASSWORD).await.ok();
+    }
+}

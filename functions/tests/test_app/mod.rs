@@ -247,6 +247,11 @@ pub(crate) fn bearer_request(token: &str) -> Request {
     Request { authorization: Some(format!("Bearer {token}").into()), ..Request::default() }
 }
 
+/// Returns a request with an access token and a body.
+pub(crate) fn bearer_json_request(token: &str, body: &Json) -> Request {
+    Request { body: Some(body.to_string().into_bytes()), ..bearer_request(token) }
+}
+
 /// A response, as the client receives it.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Response {
@@ -258,6 +263,24 @@ pub(crate) struct Response {
 impl Response {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(header, _)| *header == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Returns the body.
+    pub(crate) fn json(&self) -> Json {
+        serde_json::from_str(&self.body).unwrap()
+    }
+
+    /// Asserts that the request requires a recent login.
+    #[track_caller]
+    pub(crate) fn assert_login_too_old(&self) {
+        self.assert_error(401, "TOKEN__LOGIN_TOO_OLD")
+            .assert_challenge(r#"Bearer error="insufficient_user_authentication", max_age="300""#);
+    }
+
+    /// Returns the access and the refresh token of a new pair.
+    pub(crate) fn pair(&self) -> (String, String) {
+        self.assert_status(200);
+        (self.field("access_token"), self.field("refresh_token"))
     }
 
     /// Returns a field of the body that contains text.

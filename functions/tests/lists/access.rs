@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use shared::access::{Access, KeyAccess};
 
 use crate::files::{functions, template};
+use crate::roles::ROLES;
 
 /// Returns the access of every function, by name.
 pub(crate) fn declared() -> BTreeMap<&'static str, Access> {
@@ -113,144 +114,9 @@ fn each_role_permits_exactly_these_actions() {
     });
     let granted: BTreeMap<_, _> = granted.collect();
     let granted: Vec<_> = granted.iter().map(|(bin, actions)| (bin.as_str(), actions.as_str())).collect();
-    let expected = EXPECTED.map(|(bin, permissions)| (bin, permissions.join("\n")));
+    let expected = ROLES.map(|(bin, permissions)| (bin, permissions.join("\n")));
     assert_eq!(granted, expected.iter().map(|(bin, text)| (*bin, text.as_str())).collect::<Vec<_>>());
 }
-
-const EXPECTED: [(&str, &[&str]); 14] = [
-    (
-        "email-duplicate-check",
-        &[
-            "dynamodb:GetItem on PublicKeysTable [WARM]",
-            "dynamodb:GetItem on UsersTable [EMAIL#*]",
-            "dynamodb:UpdateItem on LimitsTable [CHECK#*]",
-        ],
-    ),
-    ("jwks", &["dynamodb:GetItem on PublicKeysTable [KEYS]"]),
-    (
-        "login",
-        &[
-            "dynamodb:GetItem on PublicKeysTable [WARM]",
-            "dynamodb:GetItem on UsersTable [EMAIL#* PHONE#*]",
-            "dynamodb:GetItem on UsersTable [USER#*] (pk password_hash token_version is_disabled password_reset_at)",
-            "dynamodb:PutItem on SessionsTable [USER#*]",
-            "dynamodb:UpdateItem on LimitsTable [PASSWORD#*]",
-            "secretsmanager:GetSecretValue on PrivateKeysSecret, AWSCURRENT only",
-        ],
-    ),
-    (
-        "login-code",
-        &[
-            "dynamodb:DeleteItem on LimitsTable [PASSWORD#*]",
-            "dynamodb:DeleteItem on SmsSessionsTable [SESSION#*]",
-            "dynamodb:GetItem on PublicKeysTable [WARM]",
-            "dynamodb:GetItem on UsersTable [PHONE#*]",
-            "dynamodb:GetItem on UsersTable [USER#*] (pk token_version email name is_disabled password_reset_at)",
-            "dynamodb:PutItem on SessionsTable [USER#*]",
-            "dynamodb:UpdateItem on LimitsTable [SMS#IP#*]",
-            "dynamodb:UpdateItem on SmsSessionsTable [SESSION#*]",
-            "secretsmanager:GetSecretValue on PrivateKeysSecret, AWSCURRENT only",
-        ],
-    ),
-    (
-        "logout",
-        &[
-            "dynamodb:DeleteItem on SessionsTable [USER#*]",
-            "dynamodb:GetItem on PublicKeysTable [KEYS]",
-            "dynamodb:GetItem on UsersTable [USER#*] (pk token_version)",
-            "dynamodb:UpdateItem on UsersTable [USER#*] (pk token_version)",
-        ],
-    ),
-    ("openid-configuration", &[]),
-    (
-        "password",
-        &[
-            "dynamodb:DeleteItem on LimitsTable [PASSWORD#*]",
-            "dynamodb:DeleteItem on SmsSessionsTable [SESSION#*]",
-            "dynamodb:GetItem on PublicKeysTable [WARM]",
-            "dynamodb:GetItem on SmsSessionsTable [SESSION#*]",
-            "dynamodb:GetItem on UsersTable [PHONE#*]",
-            "dynamodb:GetItem on UsersTable [USER#*] (pk token_version email name is_disabled password_reset_at)",
-            "dynamodb:UpdateItem on LimitsTable [SMS#DAY*]",
-            "dynamodb:UpdateItem on UsersTable [USER#*] \
-             (pk password_hash updated_at password_reset_at token_version is_disabled)",
-            "secretsmanager:GetSecretValue on PrivateKeysSecret, AWSCURRENT only",
-            "sns:GetSMSAttributes on *",
-            "sns:Publish on a phone number",
-        ],
-    ),
-    (
-        "phone-duplicate-check",
-        &[
-            "dynamodb:GetItem on PublicKeysTable [WARM]",
-            "dynamodb:GetItem on UsersTable [PHONE#*]",
-            "dynamodb:UpdateItem on LimitsTable [CHECK#*]",
-        ],
-    ),
-    (
-        "profile",
-        &[
-            "dynamodb:BatchGetItem on SessionsTable [USER#*] (pk sk expires_at)",
-            "dynamodb:BatchGetItem on UsersTable [USER#*] (pk name email phone nickname token_version is_disabled)",
-            "dynamodb:GetItem on PublicKeysTable [KEYS]",
-        ],
-    ),
-    (
-        "rotate-keys",
-        &[
-            "dynamodb:GetItem on PublicKeysTable",
-            "dynamodb:PutItem on PublicKeysTable",
-            "secretsmanager:DescribeSecret on PrivateKeysSecret",
-            "secretsmanager:GetSecretValue on PrivateKeysSecret",
-            "secretsmanager:PutSecretValue on PrivateKeysSecret",
-            "secretsmanager:UpdateSecretVersionStage on PrivateKeysSecret",
-        ],
-    ),
-    (
-        "signup",
-        &[
-            "dynamodb:DeleteItem on SmsSessionsTable [SESSION#*]",
-            "dynamodb:GetItem on PublicKeysTable [WARM]",
-            "dynamodb:GetItem on UsersTable [EMAIL#* PHONE#*]",
-            "dynamodb:PutItem on SessionsTable [USER#*]",
-            "dynamodb:PutItem on UsersTable [EMAIL#* PHONE#* USER#*]",
-            "dynamodb:UpdateItem on SmsSessionsTable [SESSION#*]",
-            "secretsmanager:GetSecretValue on PrivateKeysSecret, AWSCURRENT only",
-        ],
-    ),
-    (
-        "sms-auth-send",
-        &[
-            "dynamodb:DeleteItem on SmsSessionsTable [SESSION#*]",
-            "dynamodb:GetItem on PublicKeysTable [KEYS]",
-            "dynamodb:GetItem on UsersTable [PHONE#*]",
-            "dynamodb:GetItem on UsersTable [USER#*] (pk token_version email name is_disabled password_reset_at)",
-            "dynamodb:PutItem on SmsSessionsTable [SESSION#*]",
-            "dynamodb:UpdateItem on LimitsTable [SMS#*]",
-            "sns:GetSMSAttributes on *",
-            "sns:Publish on a phone number",
-        ],
-    ),
-    (
-        "sms-auth-verify",
-        &[
-            "dynamodb:GetItem on PublicKeysTable [WARM]",
-            "dynamodb:UpdateItem on LimitsTable [SMS#IP#*]",
-            "dynamodb:UpdateItem on SmsSessionsTable [SESSION#*]",
-        ],
-    ),
-    (
-        "token-refresh",
-        &[
-            "dynamodb:ConditionCheckItem on UsersTable [USER#*] (pk token_version is_disabled)",
-            "dynamodb:DeleteItem on SessionsTable [USER#*]",
-            "dynamodb:GetItem on PublicKeysTable [WARM]",
-            "dynamodb:GetItem on UsersTable [USER#*] (pk token_version is_disabled)",
-            "dynamodb:UpdateItem on SessionsTable [USER#*]",
-            "secretsmanager:GetSecretValue on PrivateKeysSecret, AWSCURRENT only",
-        ],
-    ),
-];
 
 #[test]
 fn only_functions_that_sign_or_rotate_are_given_the_private_keys() {
@@ -260,7 +126,15 @@ fn only_functions_that_sign_or_rotate_are_given_the_private_keys() {
     for function in functions(&template) {
         let uses = matches!(
             function.bin.as_str(),
-            "signup" | "login" | "login-code" | "password" | "token-refresh" | "rotate-keys"
+            "signup"
+                | "login"
+                | "login-code"
+                | "password"
+                | "password-change"
+                | "phone-change"
+                | "email-change"
+                | "token-refresh"
+                | "rotate-keys"
         );
         let keys = declared[function.bin.as_str()].keys;
         assert_eq!(uses, matches!(keys, KeyAccess::Sign | KeyAccess::Rotate), "{}", function.bin);

@@ -7,5 +7,6 @@ mod access;
 mod deployment;
 mod documents;
 mod files;
+mod roles;
 mod routes;
 mod settings;

@@ -79,7 +79,7 @@ fn the_bounds_are_those_of_the_code() {
             numbers += 1;
         }
     }
-    assert_eq!(numbers, 13);
+    assert_eq!(numbers, 14);
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn the_bounds_of_buckets_are_those_of_the_template() {
             buckets += 1;
         }
     }
-    assert_eq!(buckets, 9);
+    assert_eq!(buckets, 10);
 }
 
 #[test]
@@ -173,9 +173,9 @@ fn the_patterns_accept_what_the_code_accepts() {
 }
 
 /// The functions that read each setting. All functions read those that are missing here.
-const READERS: [(&str, &[&str]); 31] = [
+const READERS: [(&str, &[&str]); 33] = [
     ("DEFAULT_REGION", &["login", "login-code", "phone-duplicate-check", "signup", "sms-auth-send", "sms-auth-verify"]),
-    ("SERVICE_NAME", &["password", "signup", "sms-auth-send"]),
+    ("SERVICE_NAME", &["password", "password-change", "phone-change", "signup", "sms-auth-send"]),
     ("CODE_SECONDS", &["login-code", "sms-auth-send", "sms-auth-verify"]),
     ("VERIFIED_SECONDS", &["sms-auth-verify"]),
     ("REQUIRE_PURPOSE", &["sms-auth-send"]),
@@ -188,23 +188,50 @@ const READERS: [(&str, &[&str]); 31] = [
     ("SMS_PER_IP", &["login-code", "sms-auth-send", "sms-auth-verify"]),
     ("SMS_PER_DEVICE", &["sms-auth-send"]),
     ("SMS_PER_ACCOUNT", &["sms-auth-send"]),
-    ("SMS_PER_DAY", &["password", "sms-auth-send"]),
-    ("SMS_PERCENT_FOR_STRANGERS", &["sms-auth-send"]),
+    ("SMS_PER_DAY", &["password", "phone-change", "sms-auth-send"]),
+    ("SMS_PERCENT_FOR_STRANGERS", &["password", "phone-change", "sms-auth-send"]),
     ("SMS_COUNTRIES", &["sms-auth-send"]),
     ("PASSWORDS_PER_ACCOUNT", &["login"]),
     ("PASSWORDS_IN_A_ROW", &["login"]),
     ("PASSWORDS_PER_DEVICE", &["login"]),
     ("PASSWORDS_PER_IP", &["login"]),
+    ("PASSWORDS_PER_SESSION", &["password-change"]),
     ("CHECKS_PER_IP", &["email-duplicate-check", "phone-duplicate-check"]),
     ("SMS_DOMAIN", &["sms-auth-send"]),
     ("SMS_APP_HASHES", &["sms-auth-send"]),
     ("SMS_AFTER_RESET", &["password"]),
-    ("TEST_PHONES", &["login-code", "password", "sms-auth-send", "sms-auth-verify"]),
-    ("BCRYPT_COST", &["login", "password", "signup"]),
-    ("TOKEN_AUDIENCE", &["login", "login-code", "profile", "signup", "token-refresh"]),
-    ("ACCESS_TOKEN_SECONDS", &["jwks", "login", "login-code", "signup", "token-refresh"]),
-    ("REFRESH_TOKEN_SECONDS", &["login", "login-code", "signup", "token-refresh"]),
-    ("SESSION_SECONDS", &["login", "login-code", "signup", "token-refresh"]),
+    ("TEST_PHONES", &["login-code", "password", "phone-change", "sms-auth-send", "sms-auth-verify"]),
+    ("BCRYPT_COST", &["login", "password", "password-change", "signup"]),
+    (
+        "TOKEN_AUDIENCE",
+        &[
+            "account-delete",
+            "email-change",
+            "login",
+            "login-code",
+            "password-change",
+            "phone-change",
+            "profile",
+            "profile-update",
+            "session-revoke",
+            "sessions",
+            "signup",
+            "token-refresh",
+        ],
+    ),
+    (
+        "ACCESS_TOKEN_SECONDS",
+        &["email-change", "jwks", "login", "login-code", "password-change", "phone-change", "signup", "token-refresh"],
+    ),
+    (
+        "REFRESH_TOKEN_SECONDS",
+        &["email-change", "login", "login-code", "password-change", "phone-change", "signup", "token-refresh"],
+    ),
+    (
+        "SESSION_SECONDS",
+        &["email-change", "login", "login-code", "password-change", "phone-change", "signup", "token-refresh"],
+    ),
+    ("RECENT_LOGIN_SECONDS", &["account-delete", "email-change", "phone-change", "session-revoke"]),
 ];
 
 #[test]

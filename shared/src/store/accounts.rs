@@ -43,7 +43,7 @@ pub trait Accounts: Send + Sync {
     ) -> Result<(), CallerError>;
 
     /// Replaces the phone number and consumes the SMS session, if that is verified for `phone` and for a change of the
-    /// phone number, and no account has `phone`. Of concurrent calls with one phone number, one succeeds. Another
+    /// phone number, and no account has `phone`. If concurrent calls have one phone number, one succeeds. Another
     /// outcome than [`PhoneChangeOutcome::Changed`] changes nothing.
     async fn change_phone(
         &self,
@@ -55,7 +55,7 @@ pub trait Accounts: Send + Sync {
         now: i64,
     ) -> Result<PhoneChangeOutcome, CallerError>;
 
-    /// Replaces the email, if no other account has it. Of concurrent calls with one email, one succeeds. Another
+    /// Replaces the email, if no other account has it. If concurrent calls have one email, one succeeds. Another
     /// outcome than [`EmailChangeOutcome::Changed`] changes nothing.
     async fn change_email(
         &self,

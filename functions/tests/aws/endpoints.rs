@@ -38,14 +38,14 @@ impl Calls {
 }
 
 /// An app whose calls of DynamoDB are recorded.
-struct RecordedApp {
-    app: TestApp,
+pub(crate) struct RecordedApp {
+    pub(crate) app: TestApp,
     tables: Tables,
     calls: Calls,
 }
 
 impl RecordedApp {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (calls, tables) = (Calls::default(), Tables::create());
         let app = TestApp::on(tables.store_at(&calls.recorded()), NOW);
         Self { app, tables, calls }
@@ -53,7 +53,7 @@ impl RecordedApp {
 
     /// Calls an endpoint. Asserts the status, the calls of DynamoDB, and that the endpoint's declared access
     /// permits them.
-    async fn call(&self, name: &str, request: Request, status: u16, expected: &str) -> Response {
+    pub(crate) async fn call(&self, name: &str, request: Request, status: u16, expected: &str) -> Response {
         self.calls.take();
         let response = self.app.call_by_name(name, request).await;
         response.assert_status(status);

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use functions::{ENDPOINTS, lambda, sms_auth};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use shared::values::TestPhone;
 use tracing::subscriber::DefaultGuard;
 
@@ -104,6 +104,18 @@ async fn a_test_phone_is_logged_when_it_is_used_and_its_code_is_not() {
     }
 }
 
+/// Calls the entry point of an endpoint that takes an access token. Returns the new access token, if there is one.
+async fn change(app: &TestApp, name: &str, access: &str, body: &Json) -> String {
+    let endpoint = *ENDPOINTS.iter().find(|endpoint| endpoint.name == name).unwrap();
+    let event = json!({
+        "headers": { "authorization": format!("Bearer {access}") }, "body": body.to_string(),
+        "requestContext": { "http": { "method": endpoint.routes[0].0 } },
+    });
+    let response = lambda::respond(endpoint, &app.inner, serde_json::from_value(event).unwrap()).await;
+    let body: Json = serde_json::from_str(&response.body).unwrap();
+    body["access_token"].as_str().unwrap_or_default().to_owned()
+}
+
 #[tokio::test]
 async fn no_secret_is_logged() {
     let log = Log::default();
@@ -122,6 +134,22 @@ async fn no_secret_is_logged() {
     for fault in [Fault::None, Fault::Throttle, Fault::Conflict, Fault::LoseResponse, Fault::Unavailable] {
         secrets.extend(send_all_events(&mut app, &tables, fault).await);
     }
+    // The changes of an account, while SNS rejects the SMS to the old number.
+    app.inner.store = Box::new(tables.store());
+    app.clock.advance(60);
+    let (access, _) = app.sign_up("minji2@example.com", "01087654321").await;
+    let session_id = app.verified_sms_session("01055554444", Some("phone_change")).await;
+    let outbox = std::mem::replace(&mut app.inner.sms, Box::new(rejecting_sns()));
+    let access = change(&app, "phone-change", &access, &json!({ "session_id": session_id })).await;
+    app.inner.sms = outbox;
+    let wrong = json!({ "current_password": "zebra horse battery", "password": "zebra battery horse" });
+    change(&app, "password-change", &access, &wrong).await;
+    for fault in [Fault::Throttle, Fault::Conflict, Fault::None] {
+        app.inner.store = Box::new(tables.store_at(&proxy(every_call(fault))));
+        change(&app, "email-change", &access, &json!({ "email": "zebra@example.com" })).await;
+    }
+    secrets.extend(app.secrets());
+    secrets.extend(["1087654321", "1055554444", "zebra", "minji2"].map(str::to_owned));
     for text in app.texts("01012345678") {
         let code = text.split(' ').find(|word| word.len() == 6 && word.parse::<u32>().is_ok());
         secrets.extend(code.map(|code| format!(" {code} ")));
@@ -137,6 +165,8 @@ async fn no_secret_is_logged() {
         r#""error_code":"SERVER__BUSY""#,
         r#""error_code":"SMS__NOT_SENT""#,
         r#""error_code":"USER__NOT_MATCHED""#,
+        r#""function":"email-change""#,
+        "a change of an account may not have been sent",
         "dynamodb:UpdateItem",
         "sns:Publish",
     ] {

@@ -9,6 +9,8 @@
     reason = "a test that cannot continue fails; counts are small"
 )]
 
+mod account_faults;
+mod accounts;
 mod api_faults;
 mod endpoints;
 mod faults;

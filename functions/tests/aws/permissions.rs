@@ -57,6 +57,16 @@ fn steps<'a>(operation: &str, body: &'a Json) -> Vec<Step<'a>> {
             });
             requests.collect()
         }
+        "Query" => {
+            let expressions = names(body, &["ProjectionExpression", "KeyConditionExpression", "FilterExpression"]);
+            vec![Step {
+                action: Action::Query,
+                table,
+                pk: body["ExpressionAttributeValues"][":pk"]["S"].as_str().unwrap(),
+                attributes: expressions.into_iter().collect(),
+                returns_all: body["ProjectionExpression"].is_null(),
+            }]
+        }
         "TransactWriteItems" => {
             let items = body["TransactItems"].as_array().unwrap().iter();
             let items = items.flat_map(|item| item.as_object().unwrap());
@@ -128,6 +138,11 @@ fn requests_outside_the_access_are_found() {
         steps(operation, body).iter().all(|step| ACCESS.tables.iter().any(|access| permits(*access, &tables, step)))
     };
     assert!(is_permitted("GetItem", &get("U", "USER#1", Some("#0"))));
+    let query = serde_json::json!({
+        "TableName": "U", "KeyConditionExpression": "pk = :pk", "ProjectionExpression": "#0",
+        "ExpressionAttributeNames": { "#0": "name" }, "ExpressionAttributeValues": { ":pk": { "S": "USER#1" } },
+    });
+    assert!(!is_permitted("Query", &query), "only GetItem is permitted");
     for (table, pk, projection) in [
         ("S", "USER#1", Some("#0")),
         ("U", "EMAIL#1", Some("#0")),

@@ -135,9 +135,12 @@ fn the_documentation_of_the_api_has_each_function_with_its_routes() {
     assert_eq!(found, expected.collect::<Vec<_>>(), "functions/README.md (left) and ENDPOINTS (right)");
 }
 
+/// A name of some endpoints, and whether an endpoint is one of them.
+type Group = (&'static str, fn(&Endpoint) -> bool);
+
 /// Returns the endpoints that return an error, in few words.
 fn endpoints_with(error: ErrorCode) -> String {
-    let groups: [(&str, fn(&Endpoint) -> bool); 4] = [
+    let groups: [Group; 4] = [
         ("all that do not only read", |endpoint| !endpoint.is_read_only),
         ("all with a body", |endpoint| endpoint.routes.iter().any(|(method, _)| Request::has_body(method))),
         ("all with an access token", |endpoint| endpoint.authentication != Authentication::None),

@@ -167,12 +167,14 @@ impl Sessions for DynamoDbStore {
     }
 
     async fn delete_sessions(&self, user_id: UserId) -> Result<(), StoreError> {
-        let query = self.sessions_of(user_id, &["pk", "sk"]);
-        let sessions = called("dynamodb:Query", query.send().await)?.items.unwrap_or_default();
-        for key in sessions {
-            self.delete(self.client.delete_item().table_name(&self.tables.sessions).set_key(Some(key))).await?;
-        }
-        Ok(())
+        let deletions = async {
+            let query = self.sessions_of(user_id, &["pk", "sk"]);
+            for key in called("dynamodb:Query", query.send().await)?.items.unwrap_or_default() {
+                self.delete(self.client.delete_item().table_name(&self.tables.sessions).set_key(Some(key))).await?;
+            }
+            Ok(())
+        };
+        self.in_time(deletions).await
     }
 }
 

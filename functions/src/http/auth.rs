@@ -40,6 +40,41 @@ fn bearer_token(request: &Request) -> Result<&str, ApiError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ENDPOINTS;
+    use crate::http::{Authentication, Endpoint};
+    use crate::test_app::{Response, TestApp, bearer_request};
+
+    /// Calls an endpoint with a request that has a body if the method has one.
+    async fn call(app: &TestApp, endpoint: Endpoint, request: Request) -> Response {
+        let has_body = endpoint.routes.iter().all(|(method, _)| Request::has_body(method));
+        app.call(endpoint, Request { body: has_body.then(|| b"{}".to_vec()), ..request }).await
+    }
+
+    #[tokio::test]
+    async fn each_endpoint_requires_the_declared_authentication() {
+        let app = TestApp::new();
+        for &endpoint in ENDPOINTS {
+            let response = call(&app, endpoint, Request::default()).await;
+            let requires_token = response.status == 401 && response.error_code() == "TOKEN__MISSING";
+            assert_eq!(requires_token, endpoint.authentication != Authentication::None, "{}", endpoint.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn each_endpoint_requires_a_recent_login_if_it_declares_that() {
+        let app = TestApp::new();
+        let (access, _) = app.sign_up("minji@example.com", "01012345678").await;
+        app.clock.advance(301);
+        let mut recent = Vec::new();
+        for &endpoint in ENDPOINTS {
+            let response = call(&app, endpoint, bearer_request(&access)).await;
+            let is_rejected = response.status == 401 && response.error_code() == "TOKEN__LOGIN_TOO_OLD";
+            assert_eq!(is_rejected, endpoint.authentication == Authentication::RecentLogin, "{}", endpoint.name);
+            recent.extend(is_rejected.then_some(endpoint.name));
+        }
+        // Spelled out, so that none is forgotten.
+        assert_eq!(recent, ["phone-change", "email-change", "account-delete", "session-revoke"]);
+    }
 
     #[test]
     fn the_scheme_is_bearer_in_any_case() {

@@ -12,7 +12,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shared::access::Access;
-use shared::app::App;
+use shared::app::{AccountsIn, App};
 use shared::clock::{Clock as _, SystemClock};
 use shared::error::BoxError;
 use shared::values::{Region, phone};
@@ -29,11 +29,14 @@ use local as backend;
 #[cfg(feature = "aws")]
 use shared::aws as backend;
 
-use crate::http::{ApiError, Endpoint, Request, Response};
+use backend::BackendStore;
+
+use crate::http::{ApiError, Authentication, Endpoint, Request, Response};
 use crate::jobs::Job;
 
 /// Connects a function to what it uses.
-type Connect = fn(Access, fn(Region)) -> Pin<Box<dyn Future<Output = Result<App, BoxError>> + Send>>;
+type Connect =
+    fn(Access, fn(Region), AccountsIn<BackendStore>) -> Pin<Box<dyn Future<Output = Result<App, BoxError>> + Send>>;
 
 /// Runs `endpoint` as a Lambda function until Lambda stops the process.
 ///
@@ -41,25 +44,33 @@ type Connect = fn(Access, fn(Region)) -> Pin<Box<dyn Future<Output = Result<App,
 /// request returns 500 and retries.
 ///
 /// Inlined, so that the compiler knows the endpoint: only a function that sends SMS links the provider's
-/// client, and only one that parses phone numbers their metadata.
+/// client, only one that parses phone numbers their metadata, and only one that authenticates a caller the steps of
+/// accounts.
 ///
 /// # Errors
 /// If the Lambda runtime fails.
 #[inline(always)]
 pub fn serve(endpoint: Endpoint) -> impl Future<Output = Result<(), Error>> {
     let connect: Connect = if endpoint.access.sms {
-        |access, prepare| Box::pin(backend::connect_with_sms(access, prepare))
+        |access, prepare, accounts| Box::pin(backend::connect_with_sms(access, prepare, accounts))
     } else {
-        |access, prepare| Box::pin(backend::connect(access, prepare))
+        |access, prepare, accounts| Box::pin(backend::connect(access, prepare, accounts))
     };
     let prepare = if endpoint.access.phone_metadata { phone::warm_up } else { |_| {} };
-    serve_with(endpoint, connect, prepare)
+    let accounts: AccountsIn<BackendStore> =
+        if matches!(endpoint.authentication, Authentication::None) { |_| None } else { |store| Some(store.clone()) };
+    serve_with(endpoint, connect, prepare, accounts)
 }
 
-async fn serve_with(endpoint: Endpoint, connect: Connect, prepare: fn(Region)) -> Result<(), Error> {
+async fn serve_with(
+    endpoint: Endpoint,
+    connect: Connect,
+    prepare: fn(Region),
+    accounts: AccountsIn<BackendStore>,
+) -> Result<(), Error> {
     logger(std::io::stdout).init();
     let app = OnceCell::new();
-    let connect = async || app.get_or_try_init(|| connect(endpoint.access, prepare)).await;
+    let connect = async || app.get_or_try_init(|| connect(endpoint.access, prepare, accounts)).await;
     // Ignore a failure here: the first request retries and reports it.
     let _ = connect().await;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Event>| {

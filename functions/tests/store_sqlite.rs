@@ -6,16 +6,15 @@ mod guarantees;
 
 use std::sync::Arc;
 
-use guarantees::{TestStore, guarantees};
+use guarantees::{FullStore, TestStore, guarantees};
 use local::SqliteStore;
-use shared::store::Store;
 
 guarantees!(crate::open);
 
 async fn open() -> TestStore {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ably.db");
-    let connect = || Arc::new(SqliteStore::open(&file).unwrap()) as Arc<dyn Store>;
+    let connect = || Arc::new(SqliteStore::open(&file).unwrap()) as Arc<dyn FullStore>;
     let connections = (0..8).map(|_| connect()).collect();
     let operator = rusqlite::Connection::open(&file).unwrap();
     let pause = move |is_paused: bool| {

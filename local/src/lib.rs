@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use shared::access::{Access, KeyAccess};
-use shared::app::App;
+use shared::app::{AccountsIn, App};
 use shared::clock::{Clock, SystemClock};
 use shared::config::Config;
 use shared::error::BoxError;
@@ -25,11 +25,15 @@ use key_file::KeyFile;
 pub use outbox::{Message, Outbox};
 pub use sqlite::{OpenError, SqliteStore};
 
-/// Connects a local function. Every local function has the outbox. Calls `prepare` with the default region.
+/// The store of this backend.
+pub type BackendStore = SqliteStore;
+
+/// Connects a local function. Every local function has the outbox. Calls `prepare` with the default region, and `accounts`
+/// with the store.
 ///
 /// # Errors
 /// If a variable is invalid or the folder cannot be used; and on AWS, where no local build may run.
-pub async fn connect(access: Access, prepare: fn(Region)) -> Result<App, BoxError> {
+pub async fn connect(access: Access, prepare: fn(Region), accounts: AccountsIn<BackendStore>) -> Result<App, BoxError> {
     // Lambda sets this variable, `cargo lambda watch` does not.
     if std::env::var_os("LAMBDA_TASK_ROOT").is_some() {
         return Err(
@@ -41,7 +45,8 @@ pub async fn connect(access: Access, prepare: fn(Region)) -> Result<App, BoxErro
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let file = folder.join("ably.db");
-    let store = SqliteStore::open(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let store = Arc::new(SqliteStore::open(&file).map_err(|error| format!("{}: {error}", file.display()))?);
+    let accounts = accounts(&store);
     let sms = outbox(clock.clone())?.in_the_terminal();
     let keyring = if access.keys == KeyAccess::None {
         Keyring::default()
@@ -51,15 +56,19 @@ pub async fn connect(access: Access, prepare: fn(Region)) -> Result<App, BoxErro
     };
     let config = Config::from_env()?;
     prepare(config.default_region);
-    Ok(App::new(config, store, sms, clock).with_keyring(keyring))
+    Ok(App::new(config, store, sms, clock).with_accounts(accounts).with_keyring(keyring))
 }
 
 /// Does the same as [`connect`], which connects every local function to the outbox.
 ///
 /// # Errors
 /// As [`connect`].
-pub async fn connect_with_sms(access: Access, prepare: fn(Region)) -> Result<App, BoxError> {
-    connect(access, prepare).await
+pub async fn connect_with_sms(
+    access: Access,
+    prepare: fn(Region),
+    accounts: AccountsIn<BackendStore>,
+) -> Result<App, BoxError> {
+    connect(access, prepare, accounts).await
 }
 
 /// Opens the outbox of the local run.

@@ -6,16 +6,21 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::BoxError;
 use crate::sms::Sms;
-use crate::store::Store;
+use crate::store::{Accounts, Store};
 use crate::tokens::Keyring;
 use crate::values::{AuthCode, CodeLength, Password, PasswordAttempt, PasswordHash, Phone, TestPhone};
+
+/// Returns the accounts of callers in a store, or `None`: only a function that authenticates a caller links their steps.
+pub type AccountsIn<S> = fn(&Arc<S>) -> Option<Arc<dyn Accounts>>;
 
 /// A running function's configuration and connections, created once, in init.
 pub struct App {
     /// The settings.
     pub config: Config,
     /// The database.
-    pub store: Box<dyn Store>,
+    pub store: Arc<dyn Store>,
+    /// The accounts of callers in the same database; `None` in a function that authenticates no caller.
+    pub accounts: Option<Arc<dyn Accounts>>,
     /// The SMS provider.
     pub sms: Box<dyn Sms>,
     /// The keys that sign and verify tokens; empty in a function without access to them.
@@ -29,12 +34,13 @@ pub struct App {
 }
 
 impl App {
-    /// Creates an app on these parts, with the system's random codes and without keys.
+    /// Creates an app on these parts, with the system's random codes, and without keys and accounts.
     #[must_use]
-    pub fn new(config: Config, store: impl Store + 'static, sms: impl Sms + 'static, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(config: Config, store: Arc<dyn Store>, sms: impl Sms + 'static, clock: Arc<dyn Clock>) -> Self {
         Self {
             config,
-            store: Box::new(store),
+            store,
+            accounts: None,
             sms: Box::new(sms),
             keyring: Keyring::default(),
             clock,
@@ -47,6 +53,20 @@ impl App {
     #[must_use]
     pub fn test_phone(&self, phone: &Phone, now: i64) -> Option<&TestPhone> {
         self.config.test_phones.iter().find(|test_phone| test_phone.is(phone, now))
+    }
+
+    /// Returns the accounts of callers.
+    ///
+    /// # Errors
+    /// If the function authenticates no caller.
+    pub fn accounts(&self) -> Result<&dyn Accounts, BoxError> {
+        self.accounts.as_deref().ok_or_else(|| "the function has no accounts of callers".into())
+    }
+
+    /// Adds the accounts of callers.
+    #[must_use]
+    pub fn with_accounts(self, accounts: Option<Arc<dyn Accounts>>) -> Self {
+        Self { accounts, ..self }
     }
 
     /// Adds the keys.

@@ -75,7 +75,7 @@ pub struct SessionResponse<'a> {
 /// [`shared::store::StoreError`].
 pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let caller = auth::caller(app, &request).await?;
-    let mut sessions = app.store.list_sessions(&caller, app.clock.now()).await?;
+    let mut sessions = app.accounts()?.list_sessions(&caller, app.clock.now()).await?;
     sessions.sort_by_key(|session| (session.id != caller.session_id, -session.last_used_at, session.id));
     sessions.truncate(MAX_SESSIONS);
     let sessions = sessions.iter().map(|session| {

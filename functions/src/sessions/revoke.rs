@@ -44,7 +44,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let caller = auth::recent_caller(app, &request).await?;
     let id = request.path_parameters.get("id").and_then(|id| Uuid::parse_str(id).ok());
     let id = id.ok_or(ApiError::SessionNotFound)?;
-    match app.store.revoke_listed_session(&caller, id, app.clock.now()).await? {
+    match app.accounts()?.revoke_listed_session(&caller, id, app.clock.now()).await? {
         true => Ok(Response::no_content()),
         false => Err(ApiError::SessionNotFound),
     }

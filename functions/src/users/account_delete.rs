@@ -49,9 +49,9 @@ pub const ENDPOINT: Endpoint = Endpoint {
 /// deleted; 403 if the user is disabled; or any [`shared::store::StoreError`].
 pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let caller = auth::recent_caller(app, &request).await?;
-    app.store.delete_account(&caller, app.clock.now()).await?;
+    app.accounts()?.delete_account(&caller, app.clock.now()).await?;
     // Without their user, the sessions are revoked. Those that remain expire.
-    if let Err(error) = app.store.delete_sessions(caller.user_id).await {
+    if let Err(error) = app.accounts()?.delete_sessions(caller.user_id).await {
         tracing::warn!(cause = %error, "sessions of a deleted account remain until they expire");
     }
     Ok(Response::no_content())

@@ -70,7 +70,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     // Before the email is replaced, so that a failure here replaces none.
     let tokens = app.keyring.issue(&session, &issuer, &app.config.tokens, now).await?;
     let user_agent = UserAgent::from_header(request.user_agent.as_deref());
-    match app.store.change_email(&caller, &email, &session, &user_agent, now).await? {
+    match app.accounts()?.change_email(&caller, &email, &session, &user_agent, now).await? {
         EmailChangeOutcome::Changed => Response::ok(&TokenPair::from(&tokens)),
         EmailChangeOutcome::Taken => Err(ApiError::taken(&["email"])),
     }

@@ -100,7 +100,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let PasswordChangeRequest { current_password, password } = request.read_checked::<_, OtherPassword>(&app.config)?;
 
     let now = app.clock.now();
-    let own = app.store.own_credentials(&caller, now).await?;
+    let own = app.accounts()?.own_credentials(&caller, now).await?;
     password
         .check_not_personal(Some(&own.email.0), Some(&own.phone), Some(&own.name.0))
         .map_err(|invalid| ApiError::InvalidFields(FieldErrors(vec![FieldError::new("password", invalid)])))?;
@@ -119,7 +119,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     // Before the password is replaced, so that a failure here replaces none.
     let tokens = app.keyring.issue(&session, &issuer, &app.config.tokens, now).await?;
     let user_agent = UserAgent::from_header(request.user_agent.as_deref());
-    app.store.change_password(&caller, &hash, &session, &user_agent, now).await?;
+    app.accounts()?.change_password(&caller, &hash, &session, &user_agent, now).await?;
     Response::ok(&TokenPair::from(&tokens))
 }
 

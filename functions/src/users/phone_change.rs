@@ -81,7 +81,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     // Before the phone number is replaced, so that a failure here replaces none.
     let tokens = app.keyring.issue(&session, &issuer, &app.config.tokens, now).await?;
     let user_agent = UserAgent::from_header(request.user_agent.as_deref());
-    match app.store.change_phone(&caller, &phone, &key, &session, &user_agent, now).await? {
+    match app.accounts()?.change_phone(&caller, &phone, &key, &session, &user_agent, now).await? {
         PhoneChangeOutcome::Changed { previous } => {
             // In the language of the phone's country: the owner of the phone may not have sent this request.
             let text = sms_text::phone_was_changed(Language::for_phone(&previous), &app.config.service_name);

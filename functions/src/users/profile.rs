@@ -59,7 +59,7 @@ impl<'a> From<&'a Profile> for ProfileResponse<'a> {
 /// [`shared::store::StoreError`].
 pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let caller = auth::caller(app, &request).await?;
-    let profile = app.store.profile(&caller, app.clock.now()).await?;
+    let profile = app.accounts()?.profile(&caller, app.clock.now()).await?;
     Response::ok(&ProfileResponse::from(&profile))
 }
 

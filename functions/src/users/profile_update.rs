@@ -84,7 +84,7 @@ impl Rule for AnyField {
 pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let caller = auth::caller(app, &request).await?;
     let ProfileUpdateRequest { name, nickname } = request.read_checked::<_, AnyField>(&app.config)?;
-    let profile = app.store.update_profile(&caller, name.as_ref(), nickname.as_ref(), app.clock.now()).await?;
+    let profile = app.accounts()?.update_profile(&caller, name.as_ref(), nickname.as_ref(), app.clock.now()).await?;
     Response::ok(&ProfileResponse::from(&profile))
 }
 

@@ -191,7 +191,7 @@ async fn a_code_is_verified_although_its_send_is_not_refunded() {
     let mut app = TestApp::on(tables.store(), NOW);
     let (session_id, code) = app.send("01012345678", Some("signup")).await;
     // The attempt, the mark, and then the refund.
-    app.inner.store = Box::new(tables.store_at(&proxy(|operation, nth| {
+    app.use_store(tables.store_at(&proxy(|operation, nth| {
         if operation == "UpdateItem" && nth > 2 { Fault::Throttle } else { Fault::None }
     })));
     app.verify(&session_id, "01012345678", &code).await.ok();
@@ -288,12 +288,12 @@ async fn reset_succeeds_without_its_sms_while_sms_are_paused_or_their_total_cann
         } else {
             let throttle_updates =
                 |operation: &str, _| if operation == "UpdateItem" { Fault::Throttle } else { Fault::None };
-            app.inner.store = Box::new(tables.store_at(&proxy(throttle_updates)));
+            app.use_store(tables.store_at(&proxy(throttle_updates)));
         }
         let body = format!(r#"{{"session_id":"{session_id}","password":"a newer horse battery"}}"#);
         app.call_by_name("password", json_request(&body)).await.ok();
         pause_sms(&tables, false);
-        app.inner.store = Box::new(tables.store());
+        app.use_store(tables.store());
         app.login("minji@example.com", "a newer horse battery").await.ok();
     }
 }

@@ -30,7 +30,7 @@ impl io::Write for Log {
 /// Sends its event to each endpoint, while DynamoDB has `fault`. Returns the ids of the new SMS sessions.
 async fn send_all_events(app: &mut TestApp, tables: &Tables, fault: Fault) -> Vec<String> {
     app.clock.advance(60);
-    app.inner.store = Box::new(tables.store_at(&proxy(every_call(fault))));
+    app.use_store(tables.store_at(&proxy(every_call(fault))));
     let mut session_ids = Vec::new();
     for &endpoint in ENDPOINTS {
         let response = lambda::respond(endpoint, &app.inner, event(endpoint.name)).await;
@@ -135,7 +135,7 @@ async fn no_secret_is_logged() {
         secrets.extend(send_all_events(&mut app, &tables, fault).await);
     }
     // The changes of an account, while SNS rejects the SMS to the old number.
-    app.inner.store = Box::new(tables.store());
+    app.use_store(tables.store());
     app.clock.advance(60);
     let (access, _) = app.sign_up("minji2@example.com", "01087654321").await;
     let session_id = app.verified_sms_session("01055554444", Some("phone_change")).await;
@@ -145,7 +145,7 @@ async fn no_secret_is_logged() {
     let wrong = json!({ "current_password": "zebra horse battery", "password": "zebra battery horse" });
     change(&app, "password-change", &access, &wrong).await;
     for fault in [Fault::Throttle, Fault::Conflict, Fault::None] {
-        app.inner.store = Box::new(tables.store_at(&proxy(every_call(fault))));
+        app.use_store(tables.store_at(&proxy(every_call(fault))));
         change(&app, "email-change", &access, &json!({ "email": "zebra@example.com" })).await;
     }
     secrets.extend(app.secrets());

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
-use shared::store::{Accounts as _, CallerError, Sessions as _, SmsSessions as _, Store, StoreError, Users as _};
+use shared::store::{Accounts as _, CallerError, Sessions as _, SmsSessions as _, StoreError, Users as _};
 use shared::values::{Purpose, SmsSessionId};
 
-use crate::guarantees::{NOW, TestStore, caller, guarantees, logged_in, next, phone, verified};
+use crate::guarantees::{FullStore, NOW, TestStore, caller, guarantees, logged_in, next, phone, verified};
 use crate::services::{Tables, call, pause_sms, url};
 use crate::simulation;
 
@@ -14,7 +14,7 @@ guarantees!(crate::store::open);
 
 async fn open() -> TestStore {
     let tables = Tables::create();
-    let connections = (0..8).map(|_| Arc::new(tables.store()) as Arc<dyn Store>).collect();
+    let connections = (0..8).map(|_| Arc::new(tables.store()) as Arc<dyn FullStore>).collect();
     TestStore { connections, pause: Box::new(move |is_paused| pause_sms(&tables, is_paused)), _folder: None }
 }
 

@@ -14,7 +14,7 @@ pub(super) fn replacing(session: &Session, now: i64) -> Session {
 }
 
 /// Signs up as the user of this number. Returns the new session.
-pub(super) async fn signed_up_as(store: &dyn Store, nth: usize) -> Session {
+pub(super) async fn signed_up_as(store: &dyn FullStore, nth: usize) -> Session {
     let key = verified(store, phone(nth), Signup, NOW).await.key;
     let user = user(&format!("user{nth}@example.com"), phone(nth));
     let session = new_session(user.id, NOW);
@@ -23,14 +23,18 @@ pub(super) async fn signed_up_as(store: &dyn Store, nth: usize) -> Session {
     session
 }
 
-pub(super) async fn change_password(store: &dyn Store, session: &Session, hash: &str) -> Result<Session, CallerError> {
+pub(super) async fn change_password(
+    store: &dyn FullStore,
+    session: &Session,
+    hash: &str,
+) -> Result<Session, CallerError> {
     let (new, hash) = (replacing(session, NOW), PasswordHash::from_stored(hash.to_owned()));
     store.change_password(&caller(session), &hash, &new, &user_agent(), NOW).await?;
     Ok(new)
 }
 
 pub(super) async fn change_phone(
-    store: &dyn Store,
+    store: &dyn FullStore,
     session: &Session,
     phone: &Phone,
     key: &SmsSessionKey,
@@ -40,7 +44,7 @@ pub(super) async fn change_phone(
 }
 
 pub(super) async fn change_email(
-    store: &dyn Store,
+    store: &dyn FullStore,
     session: &Session,
     email: &str,
 ) -> Result<(EmailChangeOutcome, Session), CallerError> {
@@ -49,13 +53,13 @@ pub(super) async fn change_email(
 }
 
 /// Returns email, phone number, name and nickname.
-pub(super) async fn profile_of(store: &dyn Store, session: &Session) -> [String; 4] {
+pub(super) async fn profile_of(store: &dyn FullStore, session: &Session) -> [String; 4] {
     let profile = store.profile(&caller(session), NOW).await.unwrap();
     [profile.email.0, profile.phone.0, profile.name.0, profile.nickname.0]
 }
 
 /// Asserts that `new` replaced `old`, and that `others` are revoked.
-pub(super) async fn assert_replaced(store: &dyn Store, old: &Session, new: &Session, others: &[Session]) {
+pub(super) async fn assert_replaced(store: &dyn FullStore, old: &Session, new: &Session, others: &[Session]) {
     assert_eq!((new.token_version, new.started_at), (old.token_version + 1, old.started_at));
     for revoked in others.iter().chain([old]) {
         assert_rejected!(store.profile(&caller(revoked), NOW).await, Revoked);
@@ -221,7 +225,7 @@ pub(crate) async fn deletion_frees_email_and_phone_and_deletes_the_counts(test: 
 }
 
 /// Calls every step of a caller, each of which the store rejects with the same error.
-async fn rejections(store: &dyn Store, session: &Session, key: &SmsSessionKey, now: i64) -> HashSet<String> {
+async fn rejections(store: &dyn FullStore, session: &Session, key: &SmsSessionKey, now: i64) -> HashSet<String> {
     let (own, new, agent) = (caller(session), replacing(session, now), user_agent());
     let error = |error: Option<CallerError>| format!("{:?}", error.expect("the caller was not rejected"));
     HashSet::from([

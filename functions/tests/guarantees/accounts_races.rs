@@ -35,7 +35,7 @@ pub(crate) async fn concurrent_changes_of_one_session_succeed_once(test: TestSto
 }
 
 /// Returns the number of the user who has the phone number, according to their profiles.
-async fn owners(store: &dyn Store, sessions: &[Session], phone: &Phone) -> usize {
+async fn owners(store: &dyn FullStore, sessions: &[Session], phone: &Phone) -> usize {
     let mut owners = 0;
     for session in sessions {
         owners += usize::from(profile_of(store, session).await[1] == phone.e164());
@@ -139,7 +139,7 @@ pub(crate) async fn crossing_changes_of_the_email_leave_one_owner_of_each(test: 
 }
 
 /// Asserts that the user with the first phone number is deleted, and that email and phone number are free.
-async fn assert_deleted(store: &dyn Store, session: &Session) {
+async fn assert_deleted(store: &dyn FullStore, session: &Session) {
     assert_rejected!(store.profile(&caller(session), NOW).await, UserNotFound);
     assert_eq!(is_taken(store, "minji@example.com", phone(1)).await, (false, false));
     signed_up(store, "minji@example.com", phone(1), NOW + 120).await;

@@ -22,16 +22,16 @@ fn in_a_row(max: u32, is_kept: bool) -> Limit {
     Limit { in_a_row: Some(max), is_kept, ..Limit::new(subject, Bucket::new(10_000, 1)) }
 }
 
-async fn count(store: &dyn Store, limit: &Limit, now: i64) -> CountOutcome {
+async fn count(store: &dyn FullStore, limit: &Limit, now: i64) -> CountOutcome {
     store.count(limit, now).await.unwrap()
 }
 
-async fn refund(store: &dyn Store, limit: &Limit, now: i64) {
+async fn refund(store: &dyn FullStore, limit: &Limit, now: i64) {
     store.refund(limit, now).await.unwrap();
 }
 
 /// Asserts that a limit of two events in a row counts two more, and rejects the third.
-async fn assert_two_in_a_row(store: &dyn Store, limit: &Limit) {
+async fn assert_two_in_a_row(store: &dyn FullStore, limit: &Limit) {
     for expected in [Counted, Counted, InARowExhausted] {
         assert_eq!(count(store, limit, NOW).await, expected);
     }
@@ -185,7 +185,7 @@ pub(crate) async fn login_by_code_clears_the_events_in_a_row(test: TestStore) {
 
 // ---- The SMS of the day ----
 
-async fn count_sms(store: &dyn Store, max: u32, now: i64) -> DayOutcome {
+async fn count_sms(store: &dyn FullStore, max: u32, now: i64) -> DayOutcome {
     store.count_sms_of_day(max, now).await.unwrap()
 }
 

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use shared::config::Config;
 use shared::store::{
-    AttemptOutcome, Caller, CallerError, LoginIdentifier, NewUser, RefreshOutcome, Session, SessionLifetime,
+    Accounts, AttemptOutcome, Caller, CallerError, LoginIdentifier, NewUser, RefreshOutcome, Session, SessionLifetime,
     SignUpOutcome, SmsSession, Store, StoreError, VerificationOutcome,
 };
 use shared::values::Purpose::{Login, PasswordReset, Signup};
@@ -47,22 +47,27 @@ macro_rules! assert_rejected {
 }
 pub(crate) use assert_rejected;
 
+/// A store with the accounts of callers.
+pub(crate) trait FullStore: Store + Accounts {}
+
+impl<T: Store + Accounts> FullStore for T {}
+
 /// A new, empty store, and the folder that contains it, if any.
 pub(crate) struct TestStore {
     /// Several connections to the store, as functions have.
-    pub(crate) connections: Vec<Arc<dyn Store>>,
+    pub(crate) connections: Vec<Arc<dyn FullStore>>,
     /// Pauses or resumes all SMS, as an operator does.
     pub(crate) pause: Box<dyn Fn(bool)>,
     pub(crate) _folder: Option<tempfile::TempDir>,
 }
 
 impl TestStore {
-    fn connection(&self) -> &dyn Store {
+    fn connection(&self) -> &dyn FullStore {
         &*self.connections[0]
     }
 
     /// Runs many concurrent calls of callers, as [`TestStore::race`] does. The store may reject callers.
-    async fn race_of_callers<T, F>(&self, call: impl Fn(Arc<dyn Store>, usize) -> F) -> Vec<Result<T, CallerError>>
+    async fn race_of_callers<T, F>(&self, call: impl Fn(Arc<dyn FullStore>, usize) -> F) -> Vec<Result<T, CallerError>>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, CallerError>> + Send + 'static,
@@ -81,7 +86,7 @@ impl TestStore {
 
     /// Runs many concurrent calls, spread over the connections. Retries those that find the store busy,
     /// as a client would.
-    async fn race<T, F>(&self, call: impl Fn(Arc<dyn Store>, usize) -> F) -> Vec<T>
+    async fn race<T, F>(&self, call: impl Fn(Arc<dyn FullStore>, usize) -> F) -> Vec<T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, StoreError>> + Send + 'static,
@@ -144,14 +149,14 @@ fn sms_session_with(id: &SmsSessionId, code: &AuthCode, phone: Phone, purpose: P
 }
 
 /// Opens an SMS session.
-async fn opened(store: &dyn Store, phone: Phone, purpose: Purpose, now: i64) -> SmsSession {
+async fn opened(store: &dyn FullStore, phone: Phone, purpose: Purpose, now: i64) -> SmsSession {
     let session = sms_session(phone, purpose, now);
     store.open_sms_session(&session).await.unwrap();
     session
 }
 
 /// Opens an SMS session and verifies it.
-pub(crate) async fn verified(store: &dyn Store, phone: Phone, purpose: Purpose, now: i64) -> SmsSession {
+pub(crate) async fn verified(store: &dyn FullStore, phone: Phone, purpose: Purpose, now: i64) -> SmsSession {
     let session = opened(store, phone, purpose, now).await;
     assert!(matches!(attempt(store, &session, now).await, AttemptOutcome::Recorded { .. }));
     assert_eq!(mark_verified(store, &session, now).await, VerificationOutcome::Verified);
@@ -159,16 +164,16 @@ pub(crate) async fn verified(store: &dyn Store, phone: Phone, purpose: Purpose, 
 }
 
 /// Records an attempt.
-pub(crate) async fn attempt(store: &dyn Store, session: &SmsSession, now: i64) -> AttemptOutcome {
+pub(crate) async fn attempt(store: &dyn FullStore, session: &SmsSession, now: i64) -> AttemptOutcome {
     store.record_attempt(&session.key, config().code_seconds, now).await.unwrap()
 }
 
-async fn mark_verified(store: &dyn Store, session: &SmsSession, now: i64) -> VerificationOutcome {
+async fn mark_verified(store: &dyn FullStore, session: &SmsSession, now: i64) -> VerificationOutcome {
     store.mark_verified(&session.key, now + config().verified_seconds, now).await.unwrap()
 }
 
 /// Whether the session exists and is verified for `purpose`.
-async fn is_verified(store: &dyn Store, key: &SmsSessionKey, purpose: Purpose, now: i64) -> bool {
+async fn is_verified(store: &dyn FullStore, key: &SmsSessionKey, purpose: Purpose, now: i64) -> bool {
     store.verified_phone(key, purpose, now).await.unwrap().is_some()
 }
 
@@ -187,7 +192,7 @@ pub(crate) fn user(email: &str, phone: Phone) -> NewUser {
 }
 
 /// Verifies a phone number and signs up with it.
-async fn signed_up(store: &dyn Store, email: &str, phone: Phone, now: i64) -> NewUser {
+async fn signed_up(store: &dyn FullStore, email: &str, phone: Phone, now: i64) -> NewUser {
     let sms_session = verified(store, phone.clone(), Signup, now).await;
     let user = user(email, phone);
     assert_eq!(sign_up(store, &user, &sms_session.key, now).await.unwrap(), SignUpOutcome::Created);
@@ -196,7 +201,7 @@ async fn signed_up(store: &dyn Store, email: &str, phone: Phone, now: i64) -> Ne
 
 /// Signs up, and starts a session that no test uses.
 pub(crate) async fn sign_up(
-    store: &dyn Store,
+    store: &dyn FullStore,
     user: &NewUser,
     key: &SmsSessionKey,
     now: i64,
@@ -205,12 +210,12 @@ pub(crate) async fn sign_up(
 }
 
 /// Whether the user exists.
-pub(crate) async fn exists(store: &dyn Store, user_id: UserId) -> bool {
+pub(crate) async fn exists(store: &dyn FullStore, user_id: UserId) -> bool {
     let caller = caller(&new_session(user_id, NOW));
     !matches!(store.profile(&caller, NOW).await, Err(CallerError::UserNotFound))
 }
 
-async fn password_hash_of(store: &dyn Store, phone: &Phone) -> String {
+async fn password_hash_of(store: &dyn FullStore, phone: &Phone) -> String {
     let credentials = store.credentials(&LoginIdentifier::Phone(phone.clone())).await.unwrap().unwrap();
     credentials.password_hash.as_str().to_owned()
 }
@@ -219,13 +224,13 @@ fn second_hash() -> PasswordHash {
     PasswordHash::from_stored("the second hash".to_owned())
 }
 
-async fn is_taken(store: &dyn Store, email: &str, phone: Phone) -> (bool, bool) {
+async fn is_taken(store: &dyn FullStore, email: &str, phone: Phone) -> (bool, bool) {
     let email: Email = parse(email);
     (store.is_email_taken(&email).await.unwrap(), store.is_phone_taken(&phone).await.unwrap())
 }
 
 /// Returns the token version of the user with the first phone number.
-pub(crate) async fn token_version_of(store: &dyn Store, user_id: UserId) -> u32 {
+pub(crate) async fn token_version_of(store: &dyn FullStore, user_id: UserId) -> u32 {
     let credentials = store.credentials(&LoginIdentifier::Phone(phone(1))).await.unwrap().unwrap();
     assert_eq!(credentials.user_id, user_id);
     credentials.token_version
@@ -249,7 +254,7 @@ pub(crate) fn caller(session: &Session) -> Caller {
 }
 
 /// Signs up. Returns the session of the new user.
-pub(crate) async fn logged_in(store: &dyn Store) -> Session {
+pub(crate) async fn logged_in(store: &dyn FullStore) -> Session {
     let sms_session = verified(store, phone(1), Signup, NOW).await;
     let user = user("minji@example.com", phone(1));
     let session = new_session(user.id, NOW);
@@ -259,7 +264,7 @@ pub(crate) async fn logged_in(store: &dyn Store) -> Session {
 }
 
 /// Starts another session of a user.
-async fn logged_in_again(store: &dyn Store, user_id: UserId, now: i64) -> Session {
+async fn logged_in_again(store: &dyn FullStore, user_id: UserId, now: i64) -> Session {
     let session = Session::new(user_id, token_version_of(store, user_id).await, session_lifetime(), now);
     store.start_session(&session, &user_agent()).await.unwrap();
     session
@@ -270,6 +275,6 @@ pub(crate) fn next(session: Session, now: i64) -> Session {
     session.next(session_lifetime(), now)
 }
 
-pub(crate) async fn refresh(store: &dyn Store, session: Session, now: i64) -> RefreshOutcome {
+pub(crate) async fn refresh(store: &dyn FullStore, session: Session, now: i64) -> RefreshOutcome {
     store.refresh_session(&next(session, now), now).await.unwrap()
 }

@@ -182,7 +182,7 @@ pub(crate) async fn concurrent_refreshes_do_not_survive_a_reset(test: TestStore)
 }
 
 /// Returns the ids of the caller's listed sessions.
-async fn listed(store: &dyn Store, caller: &Caller, now: i64) -> HashSet<Uuid> {
+async fn listed(store: &dyn FullStore, caller: &Caller, now: i64) -> HashSet<Uuid> {
     store.list_sessions(caller, now).await.unwrap().iter().map(|session| session.id).collect()
 }
 
@@ -257,7 +257,7 @@ pub(crate) async fn deleted_sessions_of_a_user_are_those_of_no_other(test: TestS
 }
 
 /// Starts another session of a user by code, if the SMS session permits it.
-async fn log_in_by_code(store: &dyn Store, session: &Session, phone: Phone, key: &SmsSessionKey, now: i64) -> bool {
+async fn log_in_by_code(store: &dyn FullStore, session: &Session, phone: Phone, key: &SmsSessionKey, now: i64) -> bool {
     store.start_session_by_code(session, &user_agent(), &phone, key, now).await.unwrap()
 }
 

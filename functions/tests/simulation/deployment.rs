@@ -91,7 +91,7 @@ impl Deployment {
         config.token_issuer = Some("https://accounts.example.com".to_owned());
         let sms = SentSms::default();
         let keys = rotation::create(0).unwrap();
-        let mut app = App::new(config, store, sms.clone(), clock.clone())
+        let mut app = App::new(config, Arc::new(store), sms.clone(), clock.clone())
             .with_keyring(KeySet::from_stored(keys.expose_secret()).unwrap().into());
         app.hasher = Hasher {
             hash: |password, _| Ok(PasswordHash::from_stored(password.expose_secret().to_owned())),

@@ -4,9 +4,11 @@ use async_trait::async_trait;
 use rusqlite::{OptionalExtension as _, Row, Transaction};
 use shared::secret::Masked;
 use shared::store::{
-    Accounts, Caller, CallerError, EmailChangeOutcome, OwnCredentials, PhoneChangeOutcome, Profile, Session, Subject,
+    Accounts, Caller, CallerError, EmailChangeOutcome, ListedSession, OwnCredentials, PhoneChangeOutcome, Profile,
+    Session, StoreError, Subject,
 };
-use shared::values::{Email, Name, Nickname, PasswordHash, Phone, Purpose, SmsSessionKey, UserAgent};
+use shared::values::{Email, Name, Nickname, PasswordHash, Phone, Purpose, SmsSessionKey, UserAgent, UserId};
+use uuid::Uuid;
 
 use super::sms_sessions::{consume, is_usable_for};
 use super::users::is_taken;
@@ -116,11 +118,42 @@ impl Accounts for SqliteStore {
             limits::clear(db, &Subject::sms_to_account(caller.user_id))
         })
     }
+
+    async fn list_sessions(&self, caller: &Caller, now: i64) -> Result<Vec<ListedSession>, CallerError> {
+        self.as_caller(caller, now, |db| {
+            let query = "SELECT session_id, created_at, rotated_at, user_agent FROM sessions
+                 WHERE user_id = ? AND token_version = ? AND expires_at > ?";
+            let mut query = db.prepare(query)?;
+            let sessions = query.query_map((caller.user_id.to_string(), caller.token_version, now), |row| {
+                Ok(ListedSession {
+                    id: stored(Uuid::parse_str(&row.get::<_, String>("session_id")?).ok())?,
+                    created_at: row.get("created_at")?,
+                    last_used_at: row.get("rotated_at")?,
+                    user_agent: row.get("user_agent")?,
+                })
+            })?;
+            sessions.collect()
+        })
+    }
+
+    async fn revoke_listed_session(&self, caller: &Caller, id: Uuid, now: i64) -> Result<bool, CallerError> {
+        self.as_caller(caller, now, |db| {
+            let delete = "DELETE FROM sessions
+                 WHERE user_id = ? AND session_id = ? AND token_version = ? AND expires_at > ?";
+            let revoked =
+                db.execute(delete, (caller.user_id.to_string(), id.to_string(), caller.token_version, now))?;
+            Ok(revoked == 1)
+        })
+    }
+
+    async fn delete_sessions(&self, user_id: UserId) -> Result<(), StoreError> {
+        self.atomically(|db| db.execute("DELETE FROM sessions WHERE user_id = ?", [user_id.to_string()]).map(|_| ()))
+    }
 }
 
 impl SqliteStore {
     /// Runs a step of a caller who is current, or returns the reason why the caller is rejected.
-    pub(super) fn as_caller<T>(
+    fn as_caller<T>(
         &self,
         caller: &Caller,
         now: i64,

@@ -3,12 +3,12 @@
 use async_trait::async_trait;
 use rusqlite::{OptionalExtension as _, Transaction};
 use shared::store::sessions::REUSE_INTERVAL_SECONDS;
-use shared::store::{Caller, CallerError, ListedSession, RefreshOutcome, Session, Sessions, StoreError, Subject};
+use shared::store::{RefreshOutcome, Session, Sessions, StoreError, Subject};
 use shared::values::{Phone, Purpose, SmsSessionKey, UserAgent, UserId};
 use uuid::Uuid;
 
 use super::sms_sessions::{consume, is_usable_for};
-use super::{SqliteStore, limits, stored};
+use super::{SqliteStore, limits};
 
 #[async_trait]
 impl Sessions for SqliteStore {
@@ -79,37 +79,6 @@ impl Sessions for SqliteStore {
                 "UPDATE users SET token_version = token_version + 1 WHERE user_id = ? AND token_version = ?";
             db.execute(increment, (session.user_id.to_string(), session.token_version)).map(|_| ())
         })
-    }
-
-    async fn list_sessions(&self, caller: &Caller, now: i64) -> Result<Vec<ListedSession>, CallerError> {
-        self.as_caller(caller, now, |db| {
-            let query = "SELECT session_id, created_at, rotated_at, user_agent FROM sessions
-                 WHERE user_id = ? AND token_version = ? AND expires_at > ?";
-            let mut query = db.prepare(query)?;
-            let sessions = query.query_map((caller.user_id.to_string(), caller.token_version, now), |row| {
-                Ok(ListedSession {
-                    id: stored(Uuid::parse_str(&row.get::<_, String>("session_id")?).ok())?,
-                    created_at: row.get("created_at")?,
-                    last_used_at: row.get("rotated_at")?,
-                    user_agent: row.get("user_agent")?,
-                })
-            })?;
-            sessions.collect()
-        })
-    }
-
-    async fn revoke_listed_session(&self, caller: &Caller, id: Uuid, now: i64) -> Result<bool, CallerError> {
-        self.as_caller(caller, now, |db| {
-            let delete = "DELETE FROM sessions
-                 WHERE user_id = ? AND session_id = ? AND token_version = ? AND expires_at > ?";
-            let revoked =
-                db.execute(delete, (caller.user_id.to_string(), id.to_string(), caller.token_version, now))?;
-            Ok(revoked == 1)
-        })
-    }
-
-    async fn delete_sessions(&self, user_id: UserId) -> Result<(), StoreError> {
-        self.atomically(|db| db.execute("DELETE FROM sessions WHERE user_id = ?", [user_id.to_string()]).map(|_| ()))
     }
 }
 

@@ -1,18 +1,19 @@
-//! The account of a caller: its profile, and the changes that its user makes.
+//! The account of a caller: its profile, its sessions, and the changes that its user makes.
 //!
-//! Each method rejects a caller whose session or token version is revoked, or whose user is disabled or deleted. A
+//! Each step of a caller rejects one whose session or token version is revoked, or whose user is disabled or deleted. A
 //! change checks it in the same atomic step.
 //!
 //! A change of the credentials replaces the caller's session by `session`, whose token version is the next one. This
 //! revokes all other sessions of the user, and all tokens issued before.
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
-use super::error::CallerError;
-use super::sessions::{Caller, Session};
+use super::error::{CallerError, StoreError};
+use super::sessions::{Caller, ListedSession, Session};
 use super::users::Profile;
 use crate::secret::Masked;
-use crate::values::{Email, Name, Nickname, PasswordHash, Phone, SmsSessionKey, UserAgent};
+use crate::values::{Email, Name, Nickname, PasswordHash, Phone, SmsSessionKey, UserAgent, UserId};
 
 /// The accounts of callers.
 #[async_trait]
@@ -20,7 +21,7 @@ pub trait Accounts: Send + Sync {
     /// Returns the caller's profile.
     async fn profile(&self, caller: &Caller, now: i64) -> Result<Profile, CallerError>;
 
-    /// Replaces the name, the nickname, or both. Returns the profile as it is afterwards.
+    /// Replaces the name, the nickname, or both. Returns the profile with them.
     async fn update_profile(
         &self,
         caller: &Caller,
@@ -69,6 +70,18 @@ pub trait Accounts: Send + Sync {
     /// Deletes the user, and the user's counts of rate limits. Email and phone number are free immediately, and all
     /// sessions are revoked, because their user does not exist.
     async fn delete_account(&self, caller: &Caller, now: i64) -> Result<(), CallerError>;
+
+    /// Returns the caller's sessions that are neither revoked nor expired, in any order. If there are
+    /// thousands, some may be missing.
+    async fn list_sessions(&self, caller: &Caller, now: i64) -> Result<Vec<ListedSession>, CallerError>;
+
+    /// Revokes one of the caller's sessions. Returns `false` if the caller has no such session, or if it is revoked
+    /// or has expired.
+    async fn revoke_listed_session(&self, caller: &Caller, id: Uuid, now: i64) -> Result<bool, CallerError>;
+
+    /// Deletes the sessions of a deleted user, which are revoked already. If there are thousands, some may
+    /// remain until they expire.
+    async fn delete_sessions(&self, user_id: UserId) -> Result<(), StoreError>;
 }
 
 /// The caller's password, and the values that a new password must not contain.

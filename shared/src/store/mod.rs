@@ -21,7 +21,8 @@ pub use sessions::{Caller, ListedSession, RefreshOutcome, Session, SessionLifeti
 pub use sms_sessions::{AttemptOutcome, SentCode, SignUpAttemptOutcome, SmsSession, SmsSessions, VerificationOutcome};
 pub use users::{Account, Credentials, LoginIdentifier, NewUser, Profile, SignUpOutcome, Users};
 
-/// All resources of the database.
-pub trait Store: SmsSessions + Users + Accounts + Sessions + Limits {}
+/// The resources of the database that every function uses. [`Accounts`] is apart, because only functions that
+/// authenticate a caller link its steps.
+pub trait Store: SmsSessions + Users + Sessions + Limits {}
 
-impl<T: SmsSessions + Users + Accounts + Sessions + Limits> Store for T {}
+impl<T: SmsSessions + Users + Sessions + Limits> Store for T {}

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::error::{CallerError, StoreError};
+use super::error::StoreError;
 use crate::random;
 use crate::values::{Phone, SmsSessionKey, UserAgent, UserId};
 
@@ -45,18 +45,6 @@ pub trait Sessions: Send + Sync {
     /// Revokes all of the user's sessions, and the access tokens issued before, by incrementing the
     /// token version. Does nothing if it was already incremented since `session` started.
     async fn revoke_all_sessions(&self, session: &Session) -> Result<(), StoreError>;
-
-    /// Returns the caller's sessions that are neither revoked nor expired, in any order. If there are
-    /// thousands, some may be missing.
-    async fn list_sessions(&self, caller: &Caller, now: i64) -> Result<Vec<ListedSession>, CallerError>;
-
-    /// Revokes one of the caller's sessions. Returns `false` if the caller has no such session, or if it is revoked
-    /// or has expired.
-    async fn revoke_listed_session(&self, caller: &Caller, id: Uuid, now: i64) -> Result<bool, CallerError>;
-
-    /// Deletes the sessions of a deleted user, which are revoked already. If there are thousands, some may
-    /// remain until they expire.
-    async fn delete_sessions(&self, user_id: UserId) -> Result<(), StoreError>;
 }
 
 /// A session and one generation of its refresh tokens, each of which is used once, for the next. The

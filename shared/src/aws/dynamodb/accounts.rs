@@ -6,23 +6,29 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, ConditionCheck, Delete, TransactWriteItem, Update};
+use uuid::Uuid;
 
 use super::item::{
-    Item, email, email_pk, flag, is_failed_condition, item, n, number, phone, phone_pk, s, session_key, text,
-    token_version, user_pk, write,
+    Item, email, email_pk, flag, is_failed_condition, item, n, number, phone, phone_pk, s, session_id, session_key,
+    text, token_version, user_pk, write,
 };
-use super::{DynamoDbStore, Transaction, keys_and_attributes, unexplained};
+use super::{DynamoDbStore, Transaction, keys_and_attributes, projection, unexplained};
+use crate::aws::error::called;
 use crate::secret::Masked;
 use crate::store::{
-    Accounts, Caller, CallerError, EmailChangeOutcome, OwnCredentials, PhoneChangeOutcome, Profile, Session,
-    StoreError, Subject,
+    Accounts, Caller, CallerError, EmailChangeOutcome, ListedSession, OwnCredentials, PhoneChangeOutcome, Profile,
+    Session, StoreError, Subject,
 };
-use crate::values::{Email, Name, Nickname, PasswordHash, Phone, Purpose, SmsSessionKey, UserAgent};
+use crate::values::{Email, Name, Nickname, PasswordHash, Phone, Purpose, SmsSessionKey, UserAgent, UserId};
 
 /// The condition on the user and the session of a caller.
 const USER_IS_CURRENT: &str = "token_version = :token_version AND is_disabled = :false";
 const SESSION_IS_CURRENT: &str = "expires_at > :now";
+/// The condition on a session that its user sees.
+const IS_LISTED: &str = "expires_at > :now AND token_version = :token_version";
 
 #[async_trait]
 impl Accounts for DynamoDbStore {
@@ -43,11 +49,16 @@ impl Accounts for DynamoDbStore {
         nickname: Option<&Nickname>,
         now: i64,
     ) -> Result<Profile, CallerError> {
+        let mut profile = self.profile(caller, now).await?;
         let mut update = self.update_caller(caller, now);
         let mut set = "SET updated_at = :now".to_owned();
         // `name` is a reserved word.
-        for (attribute, value) in [("name", name.map(Name::as_str)), ("nickname", nickname.map(Nickname::as_str))] {
+        for (attribute, value, current) in [
+            ("name", name.map(Name::as_str), &mut profile.name),
+            ("nickname", nickname.map(Nickname::as_str), &mut profile.nickname),
+        ] {
             if let Some(value) = value {
+                value.clone_into(&mut current.0);
                 set.push_str(&format!(", #{attribute} = :{attribute}"));
                 update = update
                     .expression_attribute_names(format!("#{attribute}"), attribute)
@@ -55,9 +66,10 @@ impl Accounts for DynamoDbStore {
             }
         }
         let items = vec![write(update.update_expression(set).build())?, self.check_session(caller, now)?];
-        let is_committed = self.transact(items).await?.is_committed();
-        let profile = self.profile(caller, now).await?;
-        if is_committed { Ok(profile) } else { Err(unexplained().into()) }
+        match self.transact(items).await? {
+            Transaction::Committed => Ok(profile),
+            Transaction::Cancelled(_) => Err(self.rejection(caller, now).await),
+        }
     }
 
     async fn own_credentials(&self, caller: &Caller, now: i64) -> Result<OwnCredentials, CallerError> {
@@ -163,11 +175,67 @@ impl Accounts for DynamoDbStore {
             Transaction::Cancelled(_) => Err(self.rejection(caller, now).await),
         }
     }
+
+    async fn list_sessions(&self, caller: &Caller, now: i64) -> Result<Vec<ListedSession>, CallerError> {
+        self.get_caller(caller, &[], now).await?;
+        let query = self
+            .sessions_of(
+                caller.user_id,
+                &["sk", "created_at", "rotated_at", "user_agent", "token_version", "expires_at"],
+            )
+            .filter_expression(IS_LISTED)
+            .expression_attribute_values(":token_version", n(caller.token_version))
+            .expression_attribute_values(":now", n(now));
+        let sessions =
+            called("dynamodb:Query", query.send().await).map_err(StoreError::from)?.items.unwrap_or_default();
+        let sessions = sessions.iter().map(|session| {
+            Ok(ListedSession {
+                id: session_id(session)?,
+                created_at: number(session, "created_at")?,
+                last_used_at: number(session, "rotated_at")?,
+                user_agent: text(session, "user_agent")?,
+            })
+        });
+        Ok(sessions.collect::<Result<_, StoreError>>()?)
+    }
+
+    async fn revoke_listed_session(&self, caller: &Caller, id: Uuid, now: i64) -> Result<bool, CallerError> {
+        let revoke = Delete::builder()
+            .table_name(&self.tables.sessions)
+            .set_key(Some(session_key(caller.user_id, id)))
+            .condition_expression(IS_LISTED)
+            .expression_attribute_values(":token_version", n(caller.token_version))
+            .expression_attribute_values(":now", n(now));
+        let mut items = vec![write(revoke.build())?, self.check_user(caller)?];
+        // A transaction cannot contain two steps on one item.
+        if id != caller.session_id {
+            items.push(self.check_session(caller, now)?);
+        }
+        let reasons = match self.transact(items).await? {
+            Transaction::Committed => return Ok(true),
+            Transaction::Cancelled(reasons) => reasons,
+        };
+        match reasons.iter().map(is_failed_condition).collect::<Vec<_>>().as_slice() {
+            [true, false, false] => Ok(false),
+            _ => Err(self.rejection(caller, now).await),
+        }
+    }
+
+    async fn delete_sessions(&self, user_id: UserId) -> Result<(), StoreError> {
+        let deletions = async {
+            let query = self.sessions_of(user_id, &["pk", "sk"]);
+            for key in called("dynamodb:Query", query.send().await)?.items.unwrap_or_default() {
+                self.delete(self.client.delete_item().table_name(&self.tables.sessions).set_key(Some(key))).await?;
+            }
+            Ok(())
+        };
+        self.in_time(deletions).await
+    }
 }
 
 impl DynamoDbStore {
     /// Reads the user of a caller, with these attributes, together with the caller's session.
-    pub(super) async fn get_caller(&self, caller: &Caller, attributes: &[&str], now: i64) -> Result<Item, CallerError> {
+    async fn get_caller(&self, caller: &Caller, attributes: &[&str], now: i64) -> Result<Item, CallerError> {
         let (users, sessions) = (&self.tables.users, &self.tables.sessions);
         let user_key = item([("pk", s(user_pk(caller.user_id)))]);
         let attributes = [attributes, &["token_version", "is_disabled"]].concat();
@@ -189,12 +257,12 @@ impl DynamoDbStore {
     }
 
     /// Returns the reason for which a transaction rejected the caller.
-    pub(super) async fn rejection(&self, caller: &Caller, now: i64) -> CallerError {
+    async fn rejection(&self, caller: &Caller, now: i64) -> CallerError {
         self.get_caller(caller, &[], now).await.err().unwrap_or_else(|| unexplained().into())
     }
 
     /// Returns the check that the caller's user is current.
-    pub(super) fn check_user(&self, caller: &Caller) -> Result<TransactWriteItem, StoreError> {
+    fn check_user(&self, caller: &Caller) -> Result<TransactWriteItem, StoreError> {
         let check = ConditionCheck::builder()
             .table_name(&self.tables.users)
             .key("pk", s(user_pk(caller.user_id)))
@@ -205,7 +273,7 @@ impl DynamoDbStore {
     }
 
     /// Returns the check that the caller's session is current.
-    pub(super) fn check_session(&self, caller: &Caller, now: i64) -> Result<TransactWriteItem, StoreError> {
+    fn check_session(&self, caller: &Caller, now: i64) -> Result<TransactWriteItem, StoreError> {
         let check = ConditionCheck::builder()
             .table_name(&self.tables.sessions)
             .set_key(Some(session_key(caller.user_id, caller.session_id)))
@@ -214,8 +282,21 @@ impl DynamoDbStore {
         write(check.build())
     }
 
+    /// Returns a query of the first page of a user's sessions, which contains thousands of them.
+    fn sessions_of(&self, user_id: UserId, attributes: &[&str]) -> QueryFluentBuilder {
+        let (projection, names) = projection(attributes);
+        self.client
+            .query()
+            .table_name(&self.tables.sessions)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", s(user_pk(user_id)))
+            .consistent_read(true)
+            .projection_expression(projection)
+            .set_expression_attribute_names(Some(names))
+    }
+
     /// Returns an update of the caller's user, if it is current.
-    fn update_caller(&self, caller: &Caller, now: i64) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
+    fn update_caller(&self, caller: &Caller, now: i64) -> UpdateBuilder {
         Update::builder()
             .table_name(&self.tables.users)
             .key("pk", s(user_pk(caller.user_id)))

@@ -7,23 +7,16 @@
 //! `rotated_at` is the time of the most recent refresh, or of the login.
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    AttributeValue, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
-use uuid::Uuid;
 
-use super::item::{
-    Item, flag, is_failed_condition, item, n, number, s, session_id, session_key, text, token_version, user_pk, write,
-};
-use super::{DynamoDbStore, Transaction, projection, unexplained};
+use super::item::{Item, flag, is_failed_condition, item, n, number, s, session_key, token_version, user_pk, write};
+use super::{DynamoDbStore, Transaction, unexplained};
 use crate::aws::error::called;
 use crate::store::sessions::REUSE_INTERVAL_SECONDS;
-use crate::store::{Caller, CallerError, ListedSession, RefreshOutcome, Session, Sessions, StoreError, Subject};
-use crate::values::{Phone, Purpose, SmsSessionKey, UserAgent, UserId};
-
-/// The condition on a session that its user sees.
-const IS_LISTED: &str = "expires_at > :now AND token_version = :token_version";
+use crate::store::{RefreshOutcome, Session, Sessions, StoreError, Subject};
+use crate::values::{Phone, Purpose, SmsSessionKey, UserAgent};
 
 #[async_trait]
 impl Sessions for DynamoDbStore {
@@ -120,78 +113,9 @@ impl Sessions for DynamoDbStore {
         let user = self.get_user(user_pk(session.user_id), &["token_version"]).await?;
         user.map_or(Ok(()), |user| token_version(&user).map(|_| ()))
     }
-
-    async fn list_sessions(&self, caller: &Caller, now: i64) -> Result<Vec<ListedSession>, CallerError> {
-        self.get_caller(caller, &[], now).await?;
-        let query = self
-            .sessions_of(
-                caller.user_id,
-                &["sk", "created_at", "rotated_at", "user_agent", "token_version", "expires_at"],
-            )
-            .filter_expression(IS_LISTED)
-            .expression_attribute_values(":token_version", n(caller.token_version))
-            .expression_attribute_values(":now", n(now));
-        let sessions =
-            called("dynamodb:Query", query.send().await).map_err(StoreError::from)?.items.unwrap_or_default();
-        let sessions = sessions.iter().map(|session| {
-            Ok(ListedSession {
-                id: session_id(session)?,
-                created_at: number(session, "created_at")?,
-                last_used_at: number(session, "rotated_at")?,
-                user_agent: text(session, "user_agent")?,
-            })
-        });
-        Ok(sessions.collect::<Result<_, StoreError>>()?)
-    }
-
-    async fn revoke_listed_session(&self, caller: &Caller, id: Uuid, now: i64) -> Result<bool, CallerError> {
-        let revoke = Delete::builder()
-            .table_name(&self.tables.sessions)
-            .set_key(Some(session_key(caller.user_id, id)))
-            .condition_expression(IS_LISTED)
-            .expression_attribute_values(":token_version", n(caller.token_version))
-            .expression_attribute_values(":now", n(now));
-        let mut items = vec![write(revoke.build())?, self.check_user(caller)?];
-        // A transaction cannot contain two steps on one item.
-        if id != caller.session_id {
-            items.push(self.check_session(caller, now)?);
-        }
-        let reasons = match self.transact(items).await? {
-            Transaction::Committed => return Ok(true),
-            Transaction::Cancelled(reasons) => reasons,
-        };
-        match reasons.iter().map(is_failed_condition).collect::<Vec<_>>().as_slice() {
-            [true, false, false] => Ok(false),
-            _ => Err(self.rejection(caller, now).await),
-        }
-    }
-
-    async fn delete_sessions(&self, user_id: UserId) -> Result<(), StoreError> {
-        let deletions = async {
-            let query = self.sessions_of(user_id, &["pk", "sk"]);
-            for key in called("dynamodb:Query", query.send().await)?.items.unwrap_or_default() {
-                self.delete(self.client.delete_item().table_name(&self.tables.sessions).set_key(Some(key))).await?;
-            }
-            Ok(())
-        };
-        self.in_time(deletions).await
-    }
 }
 
 impl DynamoDbStore {
-    /// Returns a query of the first page of a user's sessions, which contains thousands of them.
-    fn sessions_of(&self, user_id: UserId, attributes: &[&str]) -> QueryFluentBuilder {
-        let (projection, names) = projection(attributes);
-        self.client
-            .query()
-            .table_name(&self.tables.sessions)
-            .key_condition_expression("pk = :pk")
-            .expression_attribute_values(":pk", s(user_pk(user_id)))
-            .consistent_read(true)
-            .projection_expression(projection)
-            .set_expression_attribute_names(Some(names))
-    }
-
     /// Returns the write that starts a session.
     pub(super) fn put_session(
         &self,

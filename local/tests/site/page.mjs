@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 
 import { checkAccessibility } from "./browser.mjs";
+import { checkIsUsable, expectFieldError, expectProfile, fill, submit } from "./forms.mjs";
 
+// Returns the errors of the API that the page showed, as `watch` expects them.
 export async function checkPage(page, user) {
   await page.goto("/");
   await checkAccessibility(page);
@@ -25,17 +27,6 @@ export async function checkPage(page, user) {
     "401 /login",
     "401 /login",
   ];
-}
-
-async function checkIsUsable(page) {
-  const { scroll, window } = await page.evaluate(() => {
-    return { scroll: document.documentElement.scrollWidth, window: document.documentElement.clientWidth };
-  });
-  assert.ok(scroll <= window, "the page is wider than the window");
-  for (const code of await page.locator("[name=auth_code]").all()) {
-    assert.equal(await code.getAttribute("autocomplete"), "one-time-code");
-    assert.equal(await code.getAttribute("inputmode"), "numeric");
-  }
 }
 
 async function signUp(page, user) {
@@ -67,13 +58,6 @@ async function signUp(page, user) {
   await submit(signUpForm);
   await expectProfile(page, user);
   await page.getByText(`Welcome, ${user.nickname}.`).waitFor();
-}
-
-async function expectProfile(page, user) {
-  const profile = page.locator("#signed-in");
-  for (const value of [user.name, user.email, user.phone, user.nickname]) {
-    await profile.getByText(value, { exact: true }).waitFor();
-  }
 }
 
 async function showTokens(page) {
@@ -202,23 +186,4 @@ async function send(page, form, phone, nextForm) {
   }
   await messages.nth(before).waitFor();
   return /\b(\d{6}|\d{8})\b/.exec(await messages.first().textContent())[0];
-}
-
-async function fill(form, fields) {
-  for (const [label, value] of Object.entries(fields)) await form.getByLabel(label, { exact: true }).fill(value);
-}
-
-async function submit(form) {
-  await form.locator("button:not([aria-disabled])").click();
-}
-
-// Checks that the field is marked, and that its error is below it.
-async function expectFieldError(field, message) {
-  const error = field.locator("xpath=ancestor::form").getByText(message, { exact: true });
-  await error.waitFor();
-  assert.equal(await error.getAttribute("id"), await field.getAttribute("aria-describedby"));
-  assert.equal(await field.getAttribute("aria-invalid"), "true");
-  const [input, text] = [await field.boundingBox(), await error.boundingBox()];
-  const distance = text.y - (input.y + input.height);
-  assert.ok(distance >= 0 && distance < 20, `the error is ${distance} pixels below its field`);
 }

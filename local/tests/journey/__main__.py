@@ -16,6 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from account import check_account
 from client import Client
 from documents import EXPECTATIONS, check_invoke, walk_documents
 from endpoints import check_endpoints, check_restarted
@@ -43,9 +44,10 @@ def main():
             signal.alarm(SECONDS_TO_WALK)
             walk_documents(port, secrets)
             check_invoke(port)
+            keys = json.loads((Path(folder) / "keys.json").read_text("utf-8"))
+            check_account(client, keys)
             check_endpoints(client)
             with tempfile.TemporaryDirectory() as beside:
-                keys = json.loads((Path(folder) / "keys.json").read_text("utf-8"))
                 tokens = check_verifiers(client, Path(beside), keys)
             sends_of_site = check_site(client)
             servers[0].stop()
@@ -55,7 +57,7 @@ def main():
             check_restarted(client, tokens)
             servers[1].stop()
 
-            check_log(servers[0].lines + servers[1].lines, secrets, sends=6 + sends_of_site)
+            check_log(servers[0].lines + servers[1].lines, secrets, sends=11 + sends_of_site)
         except BaseException:
             print("Output of local/run:\n", *[line for server in servers for line in server.lines], sep="| ")
             raise

@@ -1,6 +1,7 @@
 """Validates requests and responses against functions/openapi.json."""
 
 import json
+import re
 from functools import cache
 from urllib.parse import parse_qsl, urlsplit
 
@@ -17,7 +18,7 @@ def document():
 def check_described(method, url, body, status, headers, text):
     """Checks that the document describes a response, and its request if that was accepted."""
     path = urlsplit(url).path
-    operation = document()["paths"].get(path, {}).get(method.lower())
+    operation, in_path = find_operation(method, path)
     if operation is None:
         # Only local runs have the outbox. Cargo lambda itself responds to unknown routes.
         check(path.startswith("/local/") or status == 404, f"{method} {path} is not in the document")
@@ -26,7 +27,17 @@ def check_described(method, url, body, status, headers, text):
     check(str(status) in operation["responses"], f"{name} is not in the document")
     check_response(name, operation["responses"][str(status)], headers, text)
     if status < 400:
-        check_request(name, operation, url, body)
+        check_request(name, operation, url, in_path, body)
+
+
+def find_operation(method, path):
+    """Returns the operation of a request, or None, and the parameters in its path."""
+    for template, operations in document()["paths"].items():
+        pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(template))
+        found = re.fullmatch(pattern, path)
+        if found and method.lower() in operations:
+            return operations[method.lower()], found.groupdict()
+    return None, {}
 
 
 def check_response(name, described, headers, text):
@@ -41,8 +52,8 @@ def check_response(name, described, headers, text):
         check_valid(content["schema"], json.loads(text), f"the response of {name}")
 
 
-def check_request(name, operation, url, body):
-    fields = dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
+def check_request(name, operation, url, in_path, body):
+    fields = dict(parse_qsl(urlsplit(url).query, keep_blank_values=True)) | in_path
     for parameter in operation.get("parameters", []):
         field = parameter["name"]
         check(field in fields or not parameter["required"], f"{name}: {field} is required")

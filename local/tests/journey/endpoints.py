@@ -5,6 +5,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
+from account import OTHER
 from assertions import equal
 from client import API
 from server import SECONDS_BETWEEN_SENDS, TEST_CODE, TEST_PHONE
@@ -46,7 +47,7 @@ def check_sign_up(client, user):
     client.rejects(401, "USER__PHONE_NOT_VERIFIED", "POST", f"{API}/singup", user)
     response = client.returns(200, "POST", f"{API}/sms-auth/verify", verify | {"auth_code": code})
     equal(response, {"is_verified": True}, "the response")
-    taken = user | {"email": "MINJI@example.com"}
+    taken = user | {"email": OTHER["email"].upper()}
     client.rejects(409, "USER__ALREADY_EXIST", "POST", f"{API}/signup", taken, **{"Content-Type": "application/json"})
     expect_tokens(json.dumps(client.returns(201, "POST", f"{API}/singup", user)))
     client.rejects(401, "USER__PHONE_NOT_VERIFIED", "POST", f"{API}/signup", user | {"email": "other@example.com"})

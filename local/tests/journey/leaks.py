@@ -6,20 +6,25 @@ import re
 from assertions import check, equal
 
 
+# The fields of requests and responses that contain credentials or personal data.
+NAMES = "session_id access_token refresh_token device_token current_password password auth_code email name".split()
+
+
 class Secrets:
     """The secrets of the journey. No log may contain them."""
 
     def __init__(self):
         self.values = set()
         # Without the prefixes of their spellings.
-        self.phones = {"1012345678", "1023456789", "1034567890", "1045678901", "1067890123", "2025550123"}
+        self.phones = {"1012345678", "1023456789", "1034567890", "1045678901", "1056789012", "1067890123"}
+        self.phones |= {"1078901234", "1089012345", "1091234567", "1099012345", "2025550123"}
 
     def add(self, *values):
         self.values.update(value for value in values if value)
 
     def add_from(self, text):
         """Adds the secrets in the text of a request or a response."""
-        for name in ["session_id", "access_token", "refresh_token", "device_token", "password", "email", "auth_code"]:
+        for name in NAMES:
             self.add(*re.findall(rf'\\?"{name}\\?": ?\\?"([^"$\\]+)', text))
 
     def find_in(self, line):
@@ -46,5 +51,12 @@ def check_log(lines, secrets, sends):
             check(not secrets.find_in(line), f"{secrets.find_in(line)!r} is in the log: {line}")
     logged = [json.loads(line) for line in lines if line.startswith("{")]
     refused = {(line.get("function"), line.get("error_code")) for line in logged if line["message"] == "refused"}
-    for expected in [("profile", "TOKEN__MISSING"), ("login", "USER__NOT_MATCHED")]:
+    for expected in [
+        ("profile", "TOKEN__MISSING"),
+        ("login", "USER__NOT_MATCHED"),
+        ("password-change", "USER__NOT_MATCHED"),
+        ("email-change", "TOKEN__LOGIN_TOO_OLD"),
+        ("session-revoke", "SESSION__NOT_FOUND"),
+        ("account-delete", "TOKEN__INVALID"),
+    ]:
         check(expected in refused, f"the log lacks the line of {expected}")

@@ -1,4 +1,4 @@
-"""Checks a pair of tokens."""
+"""Reads, checks and signs tokens."""
 
 import base64
 import json
@@ -13,6 +13,21 @@ def parts_of(token):
     parts = token.split(".")
     equal(len(parts), 3, "the parts of a token")
     return [json.loads(base64.urlsafe_b64decode(part + "==")) for part in parts[:2]]
+
+
+def private_key_of(token, keys):
+    """Returns the private key that signed a token, as PEM."""
+    [key] = [key for key in keys["keys"] if key["kid"] == parts_of(token)[0]["kid"]]
+    return f"-----BEGIN PRIVATE KEY-----\n{key['private_key']}\n-----END PRIVATE KEY-----\n"
+
+
+def signed(token, keys, **changed):
+    """Returns the token with changed claims, and with a valid signature."""
+    # Imported here, so that this file can be read without it.
+    import jwt
+
+    header, claims = parts_of(token)
+    return jwt.encode(claims | changed, private_key_of(token, keys), "RS256", {"kid": header["kid"]})
 
 
 def expect_tokens(output, others=("device_token",)):

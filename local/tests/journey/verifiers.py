@@ -9,7 +9,7 @@ from assertions import check, equal
 from client import API
 from documents import API_DOCUMENT, text_of
 from endpoints import LOGIN
-from tokens import TOKENS, parts_of
+from tokens import TOKENS, parts_of, private_key_of
 
 PYTHON_DRIVER = """
 import sys
@@ -37,10 +37,9 @@ def forged(access, keys):
     import jwt
 
     header, claims = parts_of(access)
-    [key] = [key for key in keys["keys"] if key["kid"] == header["kid"]]
-    pem = f"-----BEGIN PRIVATE KEY-----\n{key['private_key']}\n-----END PRIVATE KEY-----\n"
+    [public_key] = [key["n"] for key in keys["keys"] if key["kid"] == header["kid"]]
 
-    def sign(secret=pem, algorithm="RS256", **changed):
+    def sign(secret=private_key_of(access, keys), algorithm="RS256", **changed):
         return jwt.encode(claims | changed, secret, algorithm, {"kid": header["kid"]})
 
     head, body, signature = access.split(".")
@@ -49,7 +48,7 @@ def forged(access, keys):
         "another audience": sign(aud="somebody else"),
         "expired": sign(exp=claims["iat"] - 1000),
         "another algorithm of the key": sign(algorithm="RS512"),
-        "the public key as a shared secret": sign(key["n"], "HS256"),
+        "the public key as a shared secret": sign(public_key, "HS256"),
         "no algorithm": sign(None, "none"),
         "another signature": ".".join([head, body, signature[1:] + signature[0]]),
     }

@@ -12,13 +12,16 @@ from collections import deque
 import requests
 import schemathesis
 from hypothesis import strategies as st
+from schemathesis import GenerationMode
 from schemathesis.generation.meta import TestPhase
 
 API = "/api/v1/users"
 # As local/test sets it.
 SECONDS_BETWEEN_SENDS = 1
 ACCOUNTS = 6
-PURPOSES = ["signup", "signup", "login", "password_reset"]
+PURPOSES = ["signup", "signup", "login", "password_reset", "phone_change"]
+# Those that send to a phone number without an account.
+PURPOSES_OF_NEW_PHONES = ["signup", "phone_change"]
 PASSWORD = "correct horse battery"
 
 WORD = st.text(string.ascii_lowercase, min_size=3, max_size=12)
@@ -54,7 +57,7 @@ def filter_body(context, body):
 
 
 class Clients:
-    """Keeps what clients of the API keep: phone numbers, SMS sessions and the latest access token."""
+    """Keeps what clients of the API keep: phone numbers, SMS sessions, and the latest access token and its password."""
 
     def __init__(self):
         self.url = None
@@ -64,6 +67,7 @@ class Clients:
         self.phone_of_session = {}
         self.accounts = deque()
         self.access_token = None
+        self.password = None
 
     def post(self, path, **body):
         response = requests.post(f"{self.url}{API}{path}", json=body, timeout=10)
@@ -81,9 +85,17 @@ class Clients:
         if len(self.accounts) < ACCOUNTS:
             self.sign_up()
         phone, sent_at = self.accounts.popleft()
+        while not self.has_account(phone):
+            # A story deleted the account, or changed its phone number.
+            self.sign_up()
+            phone, sent_at = self.accounts.popleft()
         time.sleep(max(0, sent_at + SECONDS_BETWEEN_SENDS - time.time()))
         self.accounts.append((phone, time.time()))
         return phone
+
+    def has_account(self, phone):
+        url = f"{self.url}{API}/phone/duplicate-check"
+        return requests.get(url, {"phone": phone}, timeout=10).json()["is_duplicated"]
 
     def sign_up(self):
         phone = self.unused_phone()
@@ -92,10 +104,11 @@ class Clients:
         self.post("/sms-auth/verify", session_id=session_id, phone=phone, auth_code=self.code(session_id))
         user = {"email": self.unused_email(), "name": "Kim Minji", "nickname": "minji", "password": PASSWORD}
         self.access_token = self.post("/signup", **user, phone=phone, session_id=session_id)["access_token"]
+        self.password = PASSWORD
         self.accounts.append((phone, time.time()))
 
     def valid_access_token(self):
-        """Returns the latest access token, unless its session is revoked."""
+        """Returns the latest access token, or that of a new account if its session is revoked."""
         headers = {"Authorization": f"Bearer {self.access_token}"}
         if not requests.get(f"{self.url}{API}/profile", headers=headers, timeout=10).ok:
             self.sign_up()
@@ -143,7 +156,7 @@ def before_call(context, case, kwargs):
         if is_story:
             # Otherwise, hardly any SMS session would have the purpose that the next request requires.
             fields["purpose"] = PURPOSES[int(number) % len(PURPOSES)]
-        if is_story and fields["purpose"] != "signup":
+        if is_story and fields["purpose"] not in PURPOSES_OF_NEW_PHONES:
             fields["phone"] = clients.phone_of_account()
         elif is_story or number in clients.sent:
             # A phone number gets one SMS per second.
@@ -151,6 +164,11 @@ def before_call(context, case, kwargs):
         clients.sent.add(digits(fields.get("phone")))
     if case.path == f"{API}/signup" and is_story:
         fields["email"] = clients.unused_email()
+    is_valid = case.meta is not None and case.meta.generation.mode == GenerationMode.POSITIVE
+    if case.path == f"{API}/password/change" and is_valid and clients.password:
+        fields["current_password"] = clients.password
+        if fields.get("password") == clients.password:
+            fields["password"] = f"Zebra {next(clients.numbers)} 7!?"
     # The code in the links.
     if fields.get("auth_code") == "00000000" and fields.get("session_id") in list(clients.phone_of_session):
         fields["auth_code"] = clients.code(fields["session_id"])
@@ -161,10 +179,14 @@ def after_call(context, case, response):
     if response.status_code not in (200, 201):
         return
     received = response.json()
+    sent = case.query if case.method == "GET" else case.body
     if "session_id" in received:
-        sent = case.query if case.method == "GET" else case.body
         clients.phone_of_session[received["session_id"]] = sent["phone"]
-    clients.access_token = received.get("access_token", clients.access_token)
+    if "access_token" in received:
+        clients.access_token = received["access_token"]
+        # None after a login by code. A refresh, and a change of the phone number or the email, keep the password.
+        if case.path not in [f"{API}/token/refresh", f"{API}/phone", f"{API}/email"]:
+            clients.password = sent.get("password")
 
 
 def digits(phone):

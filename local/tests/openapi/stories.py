@@ -17,8 +17,12 @@ LINKS = [
     ("POST /sms-auth/send", "POST /login/code", 200),
     ("POST /sms-auth/verify", "POST /signup", 201),
     ("POST /sms-auth/verify", "PUT /password", 200),
+    ("POST /sms-auth/verify", "PUT /phone", 200),
     ("POST /signup", "POST /login", 200),
     ("POST /login", "POST /token/refresh", 200),
+    ("POST /login", "GET /sessions", 200),
+    ("POST /login", "DELETE /profile", 204),
+    ("GET /sessions", "DELETE /sessions/{id}", 204),
     ("POST /token/refresh", "GET /profile", 200),
     ("POST /token/refresh", "POST /logout", 204),
 ]

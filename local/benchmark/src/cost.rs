@@ -131,6 +131,13 @@ pub(crate) fn print(rows: &[Row], outcomes: &[Outcome], template: &Json) -> Resu
         ("login-code", "logged in", 0.0),
         ("token-refresh", "refreshed", 0.0),
         ("password", "replaced", 0.0),
+        ("profile-update", "updated", 0.0),
+        ("password-change", "changed", 0.0),
+        ("phone-change", "changed", 0.0),
+        ("email-change", "changed", 0.0),
+        ("account-delete", "deleted", 0.0),
+        ("sessions", "listed", 0.0),
+        ("session-revoke", "revoked", 0.0),
     ]) {
         let (work, chosen) = (Work::new(function, outcome, rows, outcomes)?, memory(template, function)?);
         let cells = SIZES.map(|mb| {
@@ -203,6 +210,12 @@ const REJECTED: &[(&str, &str)] = &[
     ("login", "limit of the account exhausted"),
     ("login", "passwords in a row exhausted"),
     ("login", "wrong password"),
+    ("password-change", "attempts exhausted"),
+    ("password-change", "wrong current password"),
+    ("phone-change", "SMS session not verified"),
+    ("phone-change", "phone number taken"),
+    ("email-change", "email taken"),
+    ("session-revoke", "unknown session"),
 ];
 
 /// Prints the cost of a million rejected requests.
@@ -215,9 +228,14 @@ fn print_rejected(rows: &[Row], outcomes: &[Outcome], template: &Json) -> Result
     for &(function, outcome) in REJECTED {
         let (usage, mb) = (&find(function, outcome, outcomes)?.usage, memory(template, function)?);
         let work = Work::new(function, outcome, rows, outcomes)?;
-        // The rows of login and signup are those of requests that hash.
-        let is_compared = !matches!(function, "login" | "signup") || outcome == "wrong password";
-        let work = if is_compared { work } else { Work { cpu: 0.0, ..work } };
+        // The rows of functions that hash are those of requests that do. The row of password-change hashes twice.
+        let hashes = match (function, outcome) {
+            (_, "wrong password") => 1.0,
+            (_, "wrong current password") => 0.5,
+            _ if access(function).hashing => 0.0,
+            _ => 1.0,
+        };
+        let work = Work { cpu: hashes * work.cpu, ..work };
         let requests = prices::API_MILLION + prices::LAMBDA_MILLION + LOG_LINE_BYTES / 1e3 * prices::LOG_GB;
         let units = usage.read_units * prices::READ_MILLION + usage.write_units * prices::WRITE_MILLION;
         println!("| {function} | {outcome} | {:.2} |", requests + units + work.dollars_per_million(mb));

@@ -32,7 +32,19 @@ pub(crate) fn replace_password(session_id: &Json, password: &str) -> Json {
 }
 
 pub(crate) fn profile(token: &str) -> Json {
-    event("GET", "/api/v1/users/profile", "", Some(&format!("Bearer {token}")), None)
+    with_token("GET", "profile", token, None)
+}
+
+/// Returns the event of a caller, with a path below `/api/v1/users/`.
+pub(crate) fn with_token(method: &str, path: &str, token: &str, body: Option<&Json>) -> Json {
+    event(method, &format!("/api/v1/users/{path}"), "", Some(&format!("Bearer {token}")), body)
+}
+
+/// Returns the event that revokes the session with this ID.
+pub(crate) fn revoke_session(token: &str, id: &str) -> Json {
+    let mut event = with_token("DELETE", &format!("sessions/{id}"), token, None);
+    event["pathParameters"] = json!({ "id": id });
+    event
 }
 
 fn event(method: &str, path: &str, query: &str, authorization: Option<&str>, body: Option<&Json>) -> Json {

@@ -94,6 +94,13 @@ mod tests {
             ("sms-auth-verify", 1),
             ("sms-auth-send", 2),
             ("login", 2),
+            ("profile-update", 1),
+            ("password-change", 2),
+            ("phone-change", 3),
+            ("email-change", 2),
+            ("account-delete", 1),
+            ("sessions", 1),
+            ("session-revoke", 1),
             ("rotate-keys", 2),
         ] {
             assert_eq!(Init::new(access(function)).connections(), connections, "{function}");

@@ -12,11 +12,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use secrecy::ExposeSecret as _;
 use serde_json::{Value as Json, json};
+use shared::config::Config;
 use shared::error::BoxError;
-use shared::tokens::rotation;
+use shared::store::Session;
+use shared::tokens::{KeySet, Keyring, rotation};
+use shared::values::UserId;
 
 use crate::events::{SOURCE_IP, post};
-use crate::fake_aws::{FakeAws, LIMITS, PUBLIC_KEYS, TABLES};
+use crate::fake_aws::{FakeAws, ISSUER, LIMITS, PUBLIC_KEYS, TABLES};
 use crate::http::Request;
 use crate::init::{Init, access};
 use crate::lambda::Lambda;
@@ -59,6 +62,8 @@ struct Walk {
     dynamodb_local: DynamoDbLocal,
     programs: PathBuf,
     running: HashMap<&'static str, Lambda>,
+    /// A valid access token whose login is not recent.
+    old_token: String,
     state: Arc<Mutex<State>>,
     outcomes: Vec<Outcome>,
 }
@@ -105,9 +110,11 @@ impl Walk {
         for table in &TABLES {
             dynamodb_local.create_table(table)?;
         }
-        let keys = rotation::create(i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?)?;
+        let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?;
+        let keys = rotation::create(now)?;
         let public_keys = rotation::public_keys(keys.expose_secret())?;
         dynamodb_local.put_item(&PUBLIC_KEYS, &json!({ "pk": { "S": "KEYS" }, "key_set": { "S": public_keys } }))?;
+        let old_token = old_token(keys.expose_secret(), now)?;
         let state = Arc::new(Mutex::new(State::default()));
         let (shared, backend) = (state.clone(), dynamodb_local.clone());
         let dynamodb = move |request: &Request| {
@@ -149,6 +156,7 @@ impl Walk {
             dynamodb_local,
             programs: programs.to_owned(),
             running: HashMap::new(),
+            old_token,
             state,
             outcomes: Vec::new(),
         })
@@ -268,6 +276,16 @@ impl Walk {
     fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
+}
+
+/// Returns an access token of a login of yesterday.
+fn old_token(keys: &str, now: i64) -> Result<String, BoxError> {
+    let settings = Config::from_variables(&|_| None)?.tokens;
+    let keyring = Keyring::from(KeySet::from_stored(keys)?);
+    let session = Session::new(UserId::new(0), 0, settings.lifetime, now - 24 * 60 * 60);
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let tokens = runtime.block_on(keyring.issue(&session, ISSUER, &settings, now))?;
+    Ok(tokens.access_token.expose_secret().to_owned())
 }
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {

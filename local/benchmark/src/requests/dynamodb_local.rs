@@ -95,7 +95,8 @@ fn units(target: &str, request: &Json, response: &Json) -> (f64, f64) {
         Json::Array(consumed) => consumed.iter().map(units).sum::<f64>() + missing_items(request, response) as f64,
         consumed => units(consumed),
     };
-    if target.ends_with("GetItem") { (consumed, 0.0) } else { (0.0, consumed) }
+    let is_read = target.ends_with("GetItem") || target.ends_with("Query");
+    if is_read { (consumed, 0.0) } else { (0.0, consumed) }
 }
 
 /// Returns the number of items that a batch requested and that do not exist.
@@ -119,6 +120,7 @@ mod tests {
     fn reads_and_writes_consume_the_reported_units() {
         let consumed = json!({ "ConsumedCapacity": { "CapacityUnits": 1.0 } });
         assert_units("GetItem", &json!({}), &consumed, (1.0, 0.0));
+        assert_units("Query", &json!({}), &consumed, (1.0, 0.0));
         assert_units("UpdateItem", &json!({}), &consumed, (0.0, 1.0));
         let batch = json!({ "RequestItems": { "Users": { "Keys": [{}] }, "Sessions": { "Keys": [{}] } } });
         let per_table = json!({

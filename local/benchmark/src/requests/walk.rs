@@ -1,5 +1,7 @@
 //! The calls of a walk, in an order in which each one finds the records that it requires.
 
+mod accounts;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
 use serde_json::{Value as Json, json};
@@ -268,6 +270,8 @@ impl Walk {
         }
         self.take_usage();
         self.call("sms-auth-verify", "attempts exhausted", guess, 429, &one_update)?;
+
+        self.call_accounts(own_phone, other_phone)?;
 
         // Public keys, and their rotation.
         self.call("jwks", "shown", get("/.well-known/jwks.json", ""), 200, &nothing)?;

@@ -8,13 +8,12 @@ use super::limits::{count_sms_of_day, refund_sms_of_day};
 
 /// Sends `text` to `phone`, as far as possible: a failure is logged, because the change has already happened.
 ///
-/// The SMS counts on the total of the day only, and on the part of it that strangers may use: it must not take the
-/// SMS of known devices. A test phone gets none.
-pub async fn send_notice(app: &App, phone: &Phone, text: &str, now: i64) {
+/// The SMS counts on the total of the day only, up to `max`. A test phone gets none.
+pub async fn send_notice(app: &App, phone: &Phone, text: &str, max: u32, now: i64) {
     if app.test_phone(phone, now).is_some() {
         return;
     }
-    if let Err(error) = count_sms_of_day(app, app.config.limits.sms_per_day_for_strangers(), now).await {
+    if let Err(error) = count_sms_of_day(app, max, now).await {
         let (error_code, cause) = (error.code().as_str(), std::error::Error::source(&error).map(ToString::to_string));
         tracing::warn!(error_code, cause, "an SMS about a change of an account was not sent");
         return;

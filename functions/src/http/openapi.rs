@@ -41,7 +41,7 @@ fn links() -> Vec<(&'static str, u16, &'static str, &'static str, Json)> {
         ("login", 200, "logout", "logout", refresh_token.clone()),
         ("login", 200, "sessions", "sessions", Json::Null),
         ("login", 200, "delete", "account-delete", Json::Null),
-        ("sessions", 200, "revoke", "session-revoke", "$response.body#/sessions/0/id".into()),
+        ("sessions", 200, "revoke", "session-revoke", "$response.body#/sessions/1/id".into()),
         ("login-code", 200, "profile", "profile", Json::Null),
         ("login-code", 200, "refresh", "token-refresh", refresh_token.clone()),
         ("token-refresh", 200, "profile", "profile", Json::Null),
@@ -164,15 +164,18 @@ fn describe(
         Authentication::None => json!([]),
         Authentication::AccessToken | Authentication::RecentLogin => json!([{ "AccessToken": [] }]),
     };
-    if let Some((_, name)) = path.split_once('{') {
-        let name = name.trim_end_matches('}');
-        described["parameters"] = json!([{
+    if endpoint.authentication == Authentication::RecentLogin {
+        described["description"] = "Requires a recent login, of the last 300 seconds by default (RFC 9470)".into();
+    }
+    let mut parameters = Vec::new();
+    for name in path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}')) {
+        parameters.push(json!({
             "name": name, "in": "path", "required": true, "schema": { "type": "string", "format": "uuid" },
-        }]);
+        }));
     }
     if let Some(request) = &operation.request {
         if method == "GET" {
-            described["parameters"] = parameters(operation, request)?;
+            parameters.extend(query_parameters(operation, request)?);
         } else {
             let mut content = json!({ "schema": reference(request) });
             if let Some(example) = example {
@@ -181,11 +184,14 @@ fn describe(
             described["requestBody"] = json!({ "required": true, "content": { "application/json": content } });
         }
     }
+    if !parameters.is_empty() {
+        described["parameters"] = parameters.into();
+    }
     Ok(described)
 }
 
 /// Returns the fields of a request as parameters of a query.
-fn parameters(operation: &Operation, request: &str) -> serde_json::Result<Json> {
+fn query_parameters(operation: &Operation, request: &str) -> serde_json::Result<Vec<Json>> {
     let schema = operation.schemas.iter().find(|(name, _)| name == request).map(|(_, schema)| schema);
     let schema = serde_json::to_value(schema)?;
     let required = schema["required"].as_array().cloned().unwrap_or_default();

@@ -49,7 +49,7 @@ pub trait Rule: Deserr<FieldErrors> {
 }
 
 impl Request {
-    /// Whether requests of this method have a body. The body of a DELETE has no meaning (RFC 9110, 9.3.5).
+    /// Returns whether requests of this method have a body. The body of a DELETE has no meaning (RFC 9110, 9.3.5).
     #[must_use]
     pub fn has_body(method: &str) -> bool {
         !matches!(method, "GET" | "DELETE")

@@ -48,6 +48,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
 pub struct SessionsResponse<'a> {
     /// At most 50 sessions: that of the access token, then those that were used most recently. Revoked and expired
     /// ones are not listed.
+    #[cfg_attr(feature = "openapi", schema(max_items = 50))]
     sessions: Vec<SessionResponse<'a>>,
 }
 
@@ -62,7 +63,8 @@ pub struct SessionResponse<'a> {
     created_at: i64,
     /// The time of the most recent refresh, or of the login, in Unix time. Requests with an access token do not count.
     last_used_at: i64,
-    /// The `User-Agent` of the client that logged in, at most 200 printable ASCII characters; empty if it sent none.
+    /// The `User-Agent` of the client when the session started, at most 200 printable ASCII characters; empty if it sent
+    /// none.
     user_agent: &'a str,
     /// Whether the access token of the request belongs to this session.
     is_current: bool,

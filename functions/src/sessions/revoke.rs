@@ -78,7 +78,7 @@ mod tests {
         app.refresh(&other.field("refresh_token")).await.assert_error(401, "TOKEN__REVOKED");
         app.profile(&access).await.ok();
         revoke(&app, &access, &ids[1]).await.assert_error(404, "SESSION__NOT_FOUND");
-        // Its own.
+        // The caller may revoke its own session.
         revoke(&app, &access, &ids[0]).await.assert_no_content();
         revoke(&app, &access, &ids[0]).await.assert_error(401, "TOKEN__REVOKED");
     }
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_recent_login_is_required() {
+    async fn revoking_a_session_requires_a_recent_login() {
         let mut app = TestApp::new();
         app.inner.config.recent_login_seconds = 60;
         let (access, _) = app.sign_up("minji@example.com", "01012345678").await;

@@ -1,8 +1,8 @@
 //! Deletes the account of the caller.
 
 use shared::access::{
-    Access, Action, CALLER, CALLER_SESSION, EMAIL, KeyAccess, PASSWORD_LIMITS_OF_ACCOUNTS, PHONE,
-    SMS_LIMITS_OF_ACCOUNTS, Table, USER,
+    Access, Action, CALLER_SESSION, EMAIL, KeyAccess, PASSWORD_LIMITS_OF_ACCOUNTS, PHONE, SMS_LIMITS_OF_ACCOUNTS,
+    Table, USER,
 };
 use shared::app::App;
 
@@ -25,8 +25,12 @@ pub const ENDPOINT: Endpoint = Endpoint {
                 "is_disabled",
             ]),
             Table::Sessions.with(&[Action::BatchGetItem]).items(&[USER]).attributes(CALLER_SESSION),
-            Table::Users.with(&[Action::DeleteItem]).items(&[USER]).attributes(CALLER),
-            Table::Users.with(&[Action::DeleteItem]).items(&[EMAIL, PHONE]).attributes(&["pk", "user_id"]),
+            Table::Users.with(&[Action::DeleteItem]).items(&[USER, EMAIL, PHONE]).attributes(&[
+                "pk",
+                "user_id",
+                "token_version",
+                "is_disabled",
+            ]),
             Table::Sessions.with(&[Action::DeleteItem]).items(&[USER]).attributes(CALLER_SESSION),
             Table::Sessions.with(&[Action::Query]).items(&[USER]).attributes(&["pk", "sk"]),
             Table::Limits
@@ -87,7 +91,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_recent_login_is_required() {
+    async fn deleting_the_account_requires_a_recent_login() {
         let app = TestApp::new();
         let (access, _) = app.sign_up("minji@example.com", "01012345678").await;
         app.clock.advance(301);

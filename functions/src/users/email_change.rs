@@ -66,7 +66,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let EmailChangeRequest { email } = request.read(app.config.default_region)?;
 
     let now = app.clock.now();
-    let session = Session::replacing(&caller, app.config.tokens.lifetime, now);
+    let session = Session::replacing(&caller, caller.started_at, app.config.tokens.lifetime, now);
     // Before the email is replaced, so that a failure here replaces none.
     let tokens = app.keyring.issue(&session, &issuer, &app.config.tokens, now).await?;
     let user_agent = UserAgent::from_header(request.user_agent.as_deref());

@@ -36,6 +36,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
             Table::Limits.with(&[Action::UpdateItem]).items(&[SMS_OF_DAY]),
             Table::Users.with(&[Action::UpdateItem]).items(&[USER]).attributes(&[
                 "pk",
+                "phone",
                 "password_hash",
                 "updated_at",
                 "password_reset_at",
@@ -111,7 +112,8 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     if app.config.sms_after_reset {
         // In the language of the phone's country: the owner of the phone may not have sent this request.
         let text = sms_text::password_was_reset(Language::for_phone(&phone), &app.config.service_name);
-        send_notice(app, &phone, &text, now).await;
+        // A stranger may have requested the reset: its SMS must not take those of known devices.
+        send_notice(app, &phone, &text, app.config.limits.sms_per_day_for_strangers(), now).await;
     }
     Response::ok(&PasswordResponse { is_password_reset: true, device_token: device_token.expose_secret() })
 }

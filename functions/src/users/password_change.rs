@@ -19,7 +19,12 @@ pub const ENDPOINT: Endpoint = Endpoint {
     routes: &[("POST", "/api/v1/users/password/change")],
     authentication: Authentication::AccessToken,
     is_read_only: false,
-    own_errors: &[ErrorCode::RequestInvalid, ErrorCode::UserNotMatched, ErrorCode::UserTooManyAttempts],
+    own_errors: &[
+        ErrorCode::RequestInvalid,
+        ErrorCode::UserNotMatched,
+        ErrorCode::UserTooManyAttempts,
+        ErrorCode::UserVerificationRequired,
+    ],
     access: Access {
         tables: &[
             Table::Users.with(&[Action::BatchGetItem]).items(&[USER]).attributes(&[
@@ -80,7 +85,7 @@ struct OtherPassword {
 impl Rule for OtherPassword {
     fn check(&self, config: &Config) -> Option<FieldError> {
         let password = self.password.valid()?;
-        let is_current = self.current_password.valid().is_some_and(|current| password.is(current));
+        let is_current = self.current_password.valid().is_some_and(|current| password.is_same_as(current));
         let checked = match is_current {
             true => Err(InvalidField("must differ from the current password")),
             false => password.check_not_of_service(&config.service_name),
@@ -93,7 +98,7 @@ impl Rule for OtherPassword {
 ///
 /// # Errors
 /// 422; 401 if the access token is missing, invalid, expired or revoked, or if the current password is wrong; 403 if
-/// the user is disabled; 429 if the attempts of the session are exhausted; or any [`shared::store::StoreError`].
+/// the user is disabled, or if too many passwords of the session in a row were wrong; 429 if the attempts of the session are exhausted; or any [`shared::store::StoreError`].
 pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let caller = auth::caller(app, &request).await?;
     let issuer = request.issuer(app.config.token_issuer.as_deref())?;
@@ -105,7 +110,9 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
         .check_not_personal(Some(&own.email.0), Some(&own.phone), Some(&own.name.0))
         .map_err(|invalid| ApiError::InvalidFields(FieldErrors(vec![FieldError::new("password", invalid)])))?;
     let subject = Subject::passwords_from_session(caller.session_id);
-    let of_session = Limit::new(subject, app.config.limits.passwords_per_session);
+    let settings = &app.config.limits;
+    let of_session =
+        Limit { in_a_row: Some(settings.passwords_in_a_row), ..Limit::new(subject, settings.passwords_per_session) };
     let limits = RequestLimits::default().and(of_session, |retry_after| ApiError::TooManyPasswords { retry_after });
     limits.count(app, now).await?;
     if !(app.hasher.matches)(&current_password, Some(&own.password_hash), app.config.bcrypt_cost) {
@@ -115,7 +122,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
 
     let hash = (app.hasher.hash)(&password, app.config.bcrypt_cost)?;
     // The user proved the password: this is a login.
-    let session = Session::new(caller.user_id, caller.token_version + 1, app.config.tokens.lifetime, now);
+    let session = Session::replacing(&caller, now, app.config.tokens.lifetime, now);
     // Before the password is replaced, so that a failure here replaces none.
     let tokens = app.keyring.issue(&session, &issuer, &app.config.tokens, now).await?;
     let user_agent = UserAgent::from_header(request.user_agent.as_deref());
@@ -196,6 +203,19 @@ mod tests {
         app.login("minji@example.com", PASSWORD).await.ok();
         change(&app, &other, "wrong horse battery", NEW).await.assert_error(401, "USER__NOT_MATCHED");
         app.clock.advance(300);
+        change(&app, &access, PASSWORD, NEW).await.ok();
+    }
+
+    #[tokio::test]
+    async fn after_100_wrong_passwords_in_a_row_the_session_changes_nothing() {
+        let mut app = TestApp::new();
+        app.inner.config.limits.passwords_in_a_row = 3;
+        let (access, _) = app.sign_up("minji@example.com", "01012345678").await;
+        for _ in 0..3 {
+            change(&app, &access, "wrong horse battery", NEW).await.assert_error(401, "USER__NOT_MATCHED");
+        }
+        change(&app, &access, PASSWORD, NEW).await.assert_error(403, "USER__VERIFICATION_REQUIRED");
+        let access = app.login("minji@example.com", PASSWORD).await.field("access_token");
         change(&app, &access, PASSWORD, NEW).await.ok();
     }
 

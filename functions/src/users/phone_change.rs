@@ -6,7 +6,7 @@ use deserr::Deserr;
 use shared::access::{Access, Action, CALLER_SESSION, KeyAccess, PHONE, SMS_OF_DAY, SMS_SESSION, Table, USER};
 use shared::app::App;
 use shared::sms_text;
-use shared::store::{PhoneChangeOutcome, Session};
+use shared::store::{CallerError, PhoneChangeOutcome, Session};
 use shared::values::{FieldErrors, Language, Purpose, SmsSessionId, UserAgent};
 
 use crate::http::notice::send_notice;
@@ -77,15 +77,21 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let (key, now) = (session_id.key(), app.clock.now());
     let phone = app.store.verified_phone(&key, Purpose::PhoneChange, now).await?;
     let phone = phone.ok_or(ApiError::PhoneNotVerified)?;
-    let session = Session::replacing(&caller, app.config.tokens.lifetime, now);
+    let session = Session::replacing(&caller, caller.started_at, app.config.tokens.lifetime, now);
     // Before the phone number is replaced, so that a failure here replaces none.
     let tokens = app.keyring.issue(&session, &issuer, &app.config.tokens, now).await?;
     let user_agent = UserAgent::from_header(request.user_agent.as_deref());
-    match app.accounts()?.change_phone(&caller, &phone, &key, &session, &user_agent, now).await? {
+    let outcome = app.accounts()?.change_phone(&caller, &phone, &key, &session, &user_agent, now).await;
+    if let Err(CallerError::Store(error)) = &outcome {
+        // If the change has happened, the previous phone number gets no SMS.
+        tracing::error!(cause = %error, "the outcome of a change of a phone number is unknown");
+    }
+    match outcome? {
         PhoneChangeOutcome::Changed { previous } => {
             // In the language of the phone's country: the owner of the phone may not have sent this request.
             let text = sms_text::phone_was_changed(Language::for_phone(&previous), &app.config.service_name);
-            send_notice(app, &previous, &text, now).await;
+            // Strangers, who may exhaust their part of the total, must not keep the owner from getting it.
+            send_notice(app, &previous, &text, app.config.limits.sms_per_day, now).await;
             Response::ok(&TokenPair::from(&tokens))
         }
         PhoneChangeOutcome::NotVerified => Err(ApiError::PhoneNotVerified),

@@ -4,12 +4,14 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use functions::http::Request;
 use serde_json::{Value as Json, json};
 
 use crate::guarantees::NOW;
 use crate::proxy::{Fault, observing_proxy};
-use crate::services::Tables;
+use crate::services::{Tables, call, url};
 use crate::test_app::{PASSWORD, TestApp, bearer_json_request, bearer_request, json_request, query_request};
 
 const PHONE: &str = "01012345678";
@@ -179,13 +181,14 @@ async fn change_of_unknown_outcome_is_applied_as_a_whole_or_not_at_all() {
             let deployment = Deployment::new().await;
             let outcome = deployment.call(change, lost..lost + 3, Fault::LoseResponse).await;
             let seen = deployment.see(outcome.new_access.as_ref()).await;
+            if outcome.status < 300 {
+                assert_eq!(seen, new, "{change}: call {lost}");
+                continue;
+            }
+            assert_eq!(outcome.status, 503, "{change}: call {lost}");
             // Without the new tokens, the client is logged out, and a login shows the account.
-            let is_logged_out = Account { profile: None, sessions: 0, ..new.clone() };
-            assert!(
-                [&old, &new, &is_logged_out].contains(&&seen),
-                "{change}: call {lost}, {}: {seen:?}",
-                outcome.status
-            );
+            let logged_out = Account { profile: None, sessions: 0, ..new.clone() };
+            assert!([&old, &new, &logged_out].contains(&&seen), "{change}: call {lost}: {seen:?}");
         }
     }
 }
@@ -200,8 +203,69 @@ async fn change_that_always_conflicts_is_busy_and_changes_nothing() {
         }));
         let response = TestApp::on(store, NOW).call_by_name(change, deployment.request(change)).await;
         response.assert_error(503, "SERVER__BUSY");
-        let seen = deployment.see(None).await;
-        // Each look logs in.
-        assert_eq!(Account { sessions: old.sessions, ..seen }, old, "{change}");
+        // The first look logged in once.
+        let expected = Account { sessions: old.sessions + 1, ..old };
+        assert_eq!(deployment.see(None).await, expected, "{change}");
+    }
+}
+
+/// Returns a claim of a token.
+fn claim(token: &str, name: &str) -> String {
+    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+    serde_json::from_slice::<Json>(&claims).unwrap()[name].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn change_whose_session_is_revoked_before_its_transaction_changes_nothing() {
+    for change in CHANGES {
+        let deployment = Deployment::new().await;
+        let app = TestApp::on(deployment.tables.store(), NOW);
+        let other = app.login("minji@example.com", PASSWORD).await.field("access_token");
+        let old = app.profile(&other).await.json();
+        let pk = format!("USER#{}", claim(&deployment.access, "sub"));
+        let sk = format!("SESSION#{}", claim(&deployment.access, "sid"));
+        let delete = json!({
+            "TableName": deployment.tables.sessions, "Key": { "pk": { "S": pk }, "sk": { "S": sk } },
+        });
+        let store = deployment.tables.store_at(&observing_proxy(move |operation, _, _| {
+            if operation == "TransactWriteItems" {
+                call(&url("DYNAMODB_LOCAL_URL"), "DynamoDB_20120810.DeleteItem", &delete);
+            }
+            Fault::None
+        }));
+        let response = TestApp::on(store, NOW).call_by_name(change, deployment.request(change)).await;
+        response.assert_error(401, "TOKEN__REVOKED");
+        assert_eq!(app.profile(&other).await.json(), old, "{change}");
+        let seen = deployment.see(Some(&other)).await;
+        assert_eq!((seen.passwords, seen.taken, seen.sessions), ([true, false], [true, false], 2), "{change}");
+    }
+}
+
+#[tokio::test]
+async fn change_whose_user_is_disabled_before_its_transaction_changes_nothing() {
+    for change in CHANGES {
+        let deployment = Deployment::new().await;
+        let old = deployment.see(None).await;
+        let pk = format!("USER#{}", claim(&deployment.access, "sub"));
+        let (table, key) = (deployment.tables.users.clone(), json!({ "pk": { "S": pk } }));
+        let disable = move |is_disabled: bool| {
+            let update = json!({
+                "TableName": table, "Key": key, "UpdateExpression": "SET is_disabled = :is_disabled",
+                "ExpressionAttributeValues": { ":is_disabled": { "BOOL": is_disabled } },
+            });
+            call(&url("DYNAMODB_LOCAL_URL"), "DynamoDB_20120810.UpdateItem", &update);
+        };
+        let disable_first = disable.clone();
+        let store = deployment.tables.store_at(&observing_proxy(move |operation, _, _| {
+            if operation == "TransactWriteItems" {
+                disable_first(true);
+            }
+            Fault::None
+        }));
+        let response = TestApp::on(store, NOW).call_by_name(change, deployment.request(change)).await;
+        response.assert_error(403, "USER__DISABLED");
+        disable(false);
+        let expected = Account { sessions: old.sessions + 1, ..old };
+        assert_eq!(deployment.see(None).await, expected, "{change}");
     }
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 use shared::store::{Accounts as _, CallerError, Sessions as _, SmsSessions as _, StoreError, Users as _};
-use shared::values::{Purpose, SmsSessionId};
+use shared::values::{Email, Field as _, Purpose, SmsSessionId};
 
 use crate::guarantees::{FullStore, NOW, TestStore, caller, guarantees, logged_in, next, phone, verified};
+use crate::proxy::{Fault, observing_proxy};
 use crate::services::{Tables, call, pause_sms, url};
 use crate::simulation;
 
@@ -37,6 +38,45 @@ async fn an_unknown_purpose_is_an_error() {
     call(&url("DYNAMODB_LOCAL_URL"), "DynamoDB_20120810.PutItem", &put);
     let error = tables.store().verified_phone(&key, Purpose::Signup, NOW).await.unwrap_err();
     assert!(matches!(error, StoreError::Failed(_)) && error.to_string().contains("purpose"), "{error}");
+}
+
+#[tokio::test]
+async fn an_account_whose_number_moves_between_two_reads_is_not_found() {
+    let tables = Tables::create();
+    let session = logged_in(&tables.store()).await;
+    let move_number = json!({
+        "TableName": tables.users, "Key": { "pk": { "S": format!("USER#{}", session.user_id) } },
+        "UpdateExpression": "SET phone = :phone", "ExpressionAttributeValues": { ":phone": { "S": "+821087654321" } },
+    });
+    let store = tables.store_at(&observing_proxy(move |operation, nth, _| {
+        if (operation, nth) == ("GetItem", 2) {
+            call(&url("DYNAMODB_LOCAL_URL"), "DynamoDB_20120810.UpdateItem", &move_number);
+        }
+        Fault::None
+    }));
+    assert!(store.account(&phone(1)).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn an_account_whose_stored_email_is_no_longer_accepted_can_be_deleted() {
+    let tables = Tables::create();
+    let store = tables.store();
+    let session = logged_in(&store).await;
+    // The first letter is Cyrillic, the others are Latin.
+    let email = "\u{43c}inji@example.com";
+    assert!(Email::parse(email).is_err());
+    let update = json!({
+        "TableName": tables.users, "Key": { "pk": { "S": format!("USER#{}", session.user_id) } },
+        "UpdateExpression": "SET email = :email", "ExpressionAttributeValues": { ":email": { "S": email } },
+    });
+    call(&url("DYNAMODB_LOCAL_URL"), "DynamoDB_20120810.UpdateItem", &update);
+    let link = json!({
+        "TableName": tables.users,
+        "Item": { "pk": { "S": format!("EMAIL#{email}") }, "user_id": { "S": session.user_id.to_string() } },
+    });
+    call(&url("DYNAMODB_LOCAL_URL"), "DynamoDB_20120810.PutItem", &link);
+    store.delete_account(&caller(&session), NOW).await.unwrap();
+    assert!(matches!(store.profile(&caller(&session), NOW).await, Err(CallerError::UserNotFound)));
 }
 
 /// Removes an attribute of an item.
@@ -86,7 +126,7 @@ async fn missing_attributes_of_users_are_errors() {
     let session = logged_in(&store).await;
     let user = json!({ "pk": { "S": format!("USER#{}", session.user_id) } });
     let own = caller(&session);
-    for attribute in ["nickname", "password_hash", "phone", "email"] {
+    for attribute in ["nickname", "password_hash", "email"] {
         remove(&tables.users, &user, attribute);
         match attribute {
             "nickname" => assert_invalid(store.profile(&own, NOW).await, attribute),
@@ -105,6 +145,8 @@ async fn missing_attributes_of_users_are_errors() {
     assert_invalid(store.revoke_all_sessions(&session).await, "token_version");
     assert_invalid(store.profile(&caller(&session), NOW).await, "token_version");
     assert_invalid(store.account(&phone(1)).await, "token_version");
+    remove(&tables.users, &user, "phone");
+    assert_invalid(store.account(&phone(1)).await, "phone");
     remove(&tables.users, &user, "is_disabled");
     assert_invalid(store.profile(&caller(&session), NOW).await, "is_disabled");
 }

@@ -10,7 +10,7 @@ use super::*;
 
 /// Returns the session that replaces one after a change.
 pub(super) fn replacing(session: &Session, now: i64) -> Session {
-    Session::replacing(&caller(session), session_lifetime(), now)
+    Session::replacing(&caller(session), session.started_at, session_lifetime(), now)
 }
 
 /// Signs up as the user of this number. Returns the new session.
@@ -142,14 +142,32 @@ pub(crate) async fn change_of_the_phone_requires_an_sms_session_verified_for_its
     let unverified = opened(store, phone(2), PhoneChange, NOW).await.key;
     let other_phone = verified(store, phone(3), PhoneChange, NOW).await.key;
     let other_purpose = verified(store, phone(2), Signup, NOW).await.key;
-    for key in [&SmsSessionId::random().key(), &unverified, &other_phone, &other_purpose] {
-        let (outcome, new) = change_phone(store, &session, &phone(2), key).await.unwrap();
-        assert_eq!(outcome, PhoneChangeOutcome::NotVerified);
-        assert_rejected!(store.profile(&caller(&new), NOW).await, Revoked);
+    let unknown = SmsSessionId::random().key();
+    for key in [&unknown, &unverified, &other_phone, &other_purpose] {
+        // The second number is the caller's own.
+        for phone in [phone(2), phone(1)] {
+            let (outcome, new) = change_phone(store, &session, &phone, key).await.unwrap();
+            assert_eq!(outcome, PhoneChangeOutcome::NotVerified);
+            assert_rejected!(store.profile(&caller(&new), NOW).await, Revoked);
+        }
     }
     assert_eq!(profile_of(store, &session).await[1], phone(1).e164());
     assert!(is_verified(store, &other_phone, PhoneChange, NOW).await);
     assert!(!store.is_phone_taken(&phone(2)).await.unwrap());
+}
+
+pub(crate) async fn reset_of_a_number_that_moved_is_rejected(test: TestStore) {
+    let store = test.connection();
+    let session = logged_in(store).await;
+    let reset = verified(store, phone(1), PasswordReset, NOW).await.key;
+    // The account was read before the change.
+    let user_id = store.account(&phone(1)).await.unwrap().unwrap().user_id;
+    let key = verified(store, phone(2), PhoneChange, NOW).await.key;
+    let (_, new) = change_phone(store, &session, &phone(2), &key).await.unwrap();
+    assert!(!store.reset_password(user_id, &second_hash(), &phone(1), &reset, NOW).await.unwrap());
+    assert_eq!(password_hash_of(store, &phone(2)).await, "the first hash");
+    assert!(store.account(&phone(1)).await.unwrap().is_none());
+    store.profile(&caller(&new), NOW).await.unwrap();
 }
 
 pub(crate) async fn change_of_the_phone_to_a_taken_number_changes_nothing(test: TestStore) {
@@ -176,7 +194,7 @@ pub(crate) async fn change_of_the_email_moves_the_email(test: TestStore) {
     assert_eq!(is_taken(store, "minji@example.com", phone(1)).await, (false, true));
     assert_eq!(is_taken(store, "new@example.com", phone(1)).await, (true, true));
     assert_eq!(profile_of(store, &second).await[0], "New@example.com");
-    // Another spelling of the same email.
+    // The same email can have another spelling.
     let second = next(second, NOW);
     let (outcome, third) = change_email(store, &second, "new@example.com").await.unwrap();
     assert_eq!(outcome, EmailChangeOutcome::Changed);

@@ -6,6 +6,95 @@ use shared::values::Purpose::PhoneChange;
 use super::accounts::{assert_replaced, change_email, change_password, change_phone, profile_of, signed_up_as};
 use super::*;
 
+pub(crate) async fn concurrent_updates_of_name_and_nickname_keep_both(test: TestStore) {
+    let store = test.connection();
+    let session = logged_in(store).await;
+    let profiles = test
+        .race_of_callers(|store, n| async move {
+            let (name, nickname) = (parse("Lee Jiwoo"), parse("jiwoo"));
+            let is_name = n % 20 == 0;
+            if !is_name && n % 20 != 10 {
+                return store.profile(&caller(&session), NOW).await;
+            }
+            let (name, nickname) = (is_name.then_some(&name), (!is_name).then_some(&nickname));
+            store.update_profile(&caller(&session), name, nickname, NOW).await
+        })
+        .await;
+    let expected = ["minji@example.com", phone(1).e164(), "Lee Jiwoo", "jiwoo"].map(str::to_owned);
+    assert_eq!(profile_of(store, &session).await, expected);
+    // The last update, whichever it is, returns both.
+    let returned: Vec<_> = profiles.into_iter().map(|profile| profile.unwrap()).collect();
+    let has_both = |n: &usize| returned[*n].name.0 == "Lee Jiwoo" && returned[*n].nickname.0 == "jiwoo";
+    assert!((0..CALLS).filter(|n| n % 10 == 0).any(|n| has_both(&n)));
+}
+
+pub(crate) async fn changes_race_with_a_logout(test: TestStore) {
+    let store = test.connection();
+    let session = logged_in(store).await;
+    let key = verified(store, phone(2), PhoneChange, NOW).await.key;
+    let outcomes = test
+        .race_of_callers(|store, n| {
+            let key = key.clone();
+            async move {
+                match n % 4 {
+                    _ if n == CALLS / 2 => store.revoke_session(&session).await.map(|()| None)?,
+                    0 => Some(change_password(&*store, &session, "the second hash").await?),
+                    1 => Some(change_phone(&*store, &session, &phone(2), &key).await?.1),
+                    2 => Some(change_email(&*store, &session, "new@example.com").await?.1),
+                    _ => store.delete_account(&caller(&session), NOW).await.map(|()| None)?,
+                };
+                Ok(n != CALLS / 2)
+            }
+        })
+        .await;
+    let changed = outcomes.iter().filter(|outcome| matches!(outcome, Ok(true))).count();
+    assert!(changed <= 1, "{outcomes:?}");
+    for outcome in outcomes {
+        assert!(matches!(outcome, Ok(_) | Err(CallerError::Revoked | CallerError::UserNotFound)), "{outcome:?}");
+    }
+    // The session is over, whoever came first.
+    assert!(store.profile(&caller(&session), NOW).await.is_err());
+    if changed == 0 {
+        assert_eq!(password_hash_of(store, &phone(1)).await, "the first hash");
+        assert_eq!(is_taken(store, "minji@example.com", phone(1)).await, (true, true));
+    }
+}
+
+pub(crate) async fn change_of_the_phone_races_with_resets_of_the_old_number(test: TestStore) {
+    let store = test.connection();
+    let session = logged_in(store).await;
+    let key = verified(store, phone(2), PhoneChange, NOW).await.key;
+    let mut resets = Vec::new();
+    for _ in 0..CALLS {
+        resets.push(verified(store, phone(1), PasswordReset, NOW).await.key);
+    }
+    let outcomes = test
+        .race_of_callers(|store, n| {
+            let (key, reset) = (key.clone(), resets[n].clone());
+            async move {
+                if n % 2 == 0 {
+                    return change_phone(&*store, &session, &phone(2), &key).await.map(|(outcome, _)| Some(outcome));
+                }
+                let is_reset = store.reset_password(session.user_id, &second_hash(), &phone(1), &reset, NOW).await?;
+                Ok((!is_reset).then_some(PhoneChangeOutcome::NotVerified))
+            }
+        })
+        .await;
+    let is_moved = store.is_phone_taken(&phone(2)).await.unwrap();
+    let count = |expected: &Option<PhoneChangeOutcome>| {
+        outcomes.iter().filter(|outcome| matches!(outcome, Ok(found) if found == expected)).count()
+    };
+    let moved = count(&Some(PhoneChangeOutcome::Changed { previous: phone(1) }));
+    assert_eq!(moved, usize::from(is_moved));
+    if is_moved {
+        // No reset of the old number happened, neither before the change nor after it.
+        assert_eq!(count(&None), 0);
+        assert_eq!(password_hash_of(store, &phone(2)).await, "the first hash");
+    } else {
+        assert_eq!(count(&None), CALLS / 2);
+    }
+}
+
 pub(crate) async fn concurrent_changes_of_one_session_succeed_once(test: TestStore) {
     let store = test.connection();
     let session = logged_in(store).await;
@@ -249,7 +338,7 @@ pub(crate) async fn change_of_the_password_races_with_a_reset(test: TestStore) {
             }
         })
         .await;
-    // The reset happens last, whatever came before it.
+    // The reset happens last, even if a change happened before it.
     assert_eq!(password_hash_of(store, &phone(1)).await, "the hash of the reset");
     let changed: Vec<Session> = outcomes.into_iter().filter_map(|outcome| outcome.ok().flatten()).collect();
     assert!(changed.len() <= 1);

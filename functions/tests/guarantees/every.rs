@@ -52,6 +52,7 @@ macro_rules! guarantees {
                 change_of_the_password_replaces_the_password_and_the_session,
                 change_of_the_phone_moves_the_number_and_consumes_the_sms_session,
                 change_of_the_phone_requires_an_sms_session_verified_for_its_phone_and_purpose,
+                reset_of_a_number_that_moved_is_rejected,
                 change_of_the_phone_to_a_taken_number_changes_nothing,
                 change_of_the_email_moves_the_email,
                 change_of_the_email_to_a_taken_one_changes_nothing,
@@ -59,6 +60,9 @@ macro_rules! guarantees {
                 rejected_caller_changes_nothing,
             }
             accounts_races {
+                concurrent_updates_of_name_and_nickname_keep_both,
+                changes_race_with_a_logout,
+                change_of_the_phone_races_with_resets_of_the_old_number,
                 concurrent_changes_of_one_session_succeed_once,
                 concurrent_changes_to_one_phone_succeed_once,
                 change_of_the_phone_races_with_sign_ups_for_one_owner,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use functions::ENDPOINTS;
 use functions::http::openapi::document;
 use functions::http::{Authentication, Endpoint, ErrorCode, Request};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::files::{rust_files, template, text};
 
@@ -84,11 +84,17 @@ fn request_fields(endpoint: &Endpoint, document: &Json) -> String {
         let mut required: Vec<_> = all[0].iter().filter(|field| is_common(field)).cloned().collect();
         let others: Vec<_> = all.iter().flatten().filter(|field| !is_common(field)).cloned().collect();
         if !others.is_empty() {
-            required.insert(0, others.join(" or "));
+            // Alternatives that exclude each other have the others as null.
+            let is_exclusive = alternatives.iter().any(|one| {
+                one["properties"].as_object().unwrap().values().any(|schema| schema == &json!({ "type": "null" }))
+            });
+            let others =
+                if is_exclusive { others.join(" or ") } else { format!("at least one of {}", others.join(", ")) };
+            required.insert(0, others);
         }
         (required, alternatives[0]["properties"].as_object().unwrap().keys().map(|name| code(name)).collect())
     };
-    let is_optional = |name: &String| !required.iter().any(|field: &String| field.split(" or ").any(|one| one == name));
+    let is_optional = |name: &String| !required.iter().any(|field| field.contains(name));
     let optional: Vec<_> = all.into_iter().filter(is_optional).collect();
     let token = match endpoint.authentication {
         Authentication::None => None,

@@ -107,8 +107,8 @@ impl Users for SqliteStore {
             let changed = db.execute(
                 "UPDATE users SET password_hash = ?1, updated_at = ?2, password_reset_at = ?2,
                      token_version = token_version + 1
-                 WHERE user_id = ?3 AND NOT is_disabled",
-                (hash.as_str(), now, id.to_string()),
+                 WHERE user_id = ?3 AND phone = ?4 AND NOT is_disabled",
+                (hash.as_str(), now, id.to_string(), phone.e164()),
             )?;
             if changed == 1 {
                 consume(db, key)?;

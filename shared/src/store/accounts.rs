@@ -21,7 +21,7 @@ pub trait Accounts: Send + Sync {
     /// Returns the caller's profile.
     async fn profile(&self, caller: &Caller, now: i64) -> Result<Profile, CallerError>;
 
-    /// Replaces the name, the nickname, or both. Returns the profile with them.
+    /// Replaces the name, the nickname, or both. Returns the profile as it is then.
     async fn update_profile(
         &self,
         caller: &Caller,
@@ -30,7 +30,7 @@ pub trait Accounts: Send + Sync {
         now: i64,
     ) -> Result<Profile, CallerError>;
 
-    /// Returns what a change of the password is compared with.
+    /// Returns the hash of the password, and the values that a new password must not contain.
     async fn own_credentials(&self, caller: &Caller, now: i64) -> Result<OwnCredentials, CallerError>;
 
     /// Replaces the password. Device tokens stay valid.
@@ -71,16 +71,15 @@ pub trait Accounts: Send + Sync {
     /// sessions are revoked, because their user does not exist.
     async fn delete_account(&self, caller: &Caller, now: i64) -> Result<(), CallerError>;
 
-    /// Returns the caller's sessions that are neither revoked nor expired, in any order. If there are
-    /// thousands, some may be missing.
+    /// Returns the caller's sessions that are neither revoked nor expired, in any order. A session
+    /// that is revoked meanwhile may be among them.
     async fn list_sessions(&self, caller: &Caller, now: i64) -> Result<Vec<ListedSession>, CallerError>;
 
     /// Revokes one of the caller's sessions. Returns `false` if the caller has no such session, or if it is revoked
     /// or has expired.
     async fn revoke_listed_session(&self, caller: &Caller, id: Uuid, now: i64) -> Result<bool, CallerError>;
 
-    /// Deletes the sessions of a deleted user, which are revoked already. If there are thousands, some may
-    /// remain until they expire.
+    /// Deletes the sessions of a deleted user, which are revoked already.
     async fn delete_sessions(&self, user_id: UserId) -> Result<(), StoreError>;
 }
 

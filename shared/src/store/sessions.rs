@@ -123,11 +123,12 @@ impl Session {
         Self { id, user_id, token_version, started_at: now, generation: 0, expires_at: now }.used_at(lifetime, now)
     }
 
-    /// Creates the session that replaces the caller's after a change of the credentials. The time of the login stays.
+    /// Creates the session that replaces the caller's after a change of the credentials. `started_at` is the time of the
+    /// most recent login.
     #[must_use]
-    pub fn replacing(caller: &Caller, lifetime: SessionLifetime, now: i64) -> Self {
+    pub fn replacing(caller: &Caller, started_at: i64, lifetime: SessionLifetime, now: i64) -> Self {
         let session = Self::new(caller.user_id, caller.token_version + 1, lifetime, now);
-        Self { started_at: caller.started_at, ..session }.used_at(lifetime, now)
+        Self { started_at, ..session }.used_at(lifetime, now)
     }
 
     /// Returns the session's next generation.

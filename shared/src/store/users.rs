@@ -38,7 +38,8 @@ pub trait Users: Send + Sync {
 
     /// Replaces the user's password, revokes all of the user's sessions, records the time, clears the count of
     /// strangers' wrong passwords and consumes the SMS session, if that is verified for `phone` and for a reset.
-    /// Returns `false`, and changes nothing, if it is not, or if the user does not exist or is disabled. If
+    /// Returns `false`, and changes nothing, if it is not, or if the user does not exist, is disabled or has another phone
+    /// number meanwhile. If
     /// concurrent calls have the same SMS session, one succeeds.
     async fn reset_password(
         &self,

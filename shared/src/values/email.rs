@@ -20,6 +20,14 @@ pub struct Email {
 }
 
 impl Email {
+    /// Returns the address in stored text, whatever [`Field::parse`] accepts by now, or `None` if the text is not one.
+    #[must_use]
+    pub fn from_stored(text: &str) -> Option<Self> {
+        let (local, domain) = text.rsplit_once('@')?;
+        let domain = idna::domain_to_ascii_strict(domain).ok()?;
+        Some(Self { address: text.to_owned(), normalized: normalized(local, &domain) })
+    }
+
     /// Returns the address in the user's case, trimmed, in NFKC; the domain is in Unicode (UTS 46).
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -65,12 +73,17 @@ fn parse(text: &str) -> Option<Email> {
         return None;
     }
     let domain = idna::domain_to_ascii_strict(domain).ok()?;
-    // NFC again, because an accent may compose with the letter in lower case only.
-    let normalized = format!("{}@{domain}", nfc(&local.to_ascii_lowercase()).as_str());
+    let normalized = normalized(&local, &domain);
     let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
     EmailAddress::parse_with_options(&normalized, options).ok()?;
     let address = format!("{}@{}", local.as_str(), idna::domain_to_unicode(&domain).0);
     (normalized.len() <= MAX_BYTES && address.len() <= MAX_BYTES).then_some(Email { address, normalized })
+}
+
+/// Returns the unique form of an address, whose local part is in NFKC and whose domain is in ASCII.
+fn normalized(local: &str, domain: &str) -> String {
+    // NFC again, because an accent may compose with the letter in lower case only.
+    format!("{}@{domain}", nfc(&local.to_ascii_lowercase()).as_str())
 }
 
 /// Shows the first character and the domain: `m***@example.com`.

@@ -41,9 +41,9 @@ impl Password {
         self.0.expose_secret()
     }
 
-    /// Whether the password is the same as `attempt`.
+    /// Returns whether the password is the same as `attempt`.
     #[must_use]
-    pub fn is(&self, attempt: &PasswordAttempt) -> bool {
+    pub fn is_same_as(&self, attempt: &PasswordAttempt) -> bool {
         self.0.expose_secret() == attempt.0.expose_secret()
     }
 

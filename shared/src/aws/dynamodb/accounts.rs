@@ -1,32 +1,24 @@
 //! The accounts of callers, in the tables `Users`, `Sessions` and `Limits`.
 //!
-//! A change is one transaction. It requires the token version and the session of the caller, so that no other change
-//! of the credentials happens between its reads and its writes: each of them increments the token version.
-
-use std::collections::HashMap;
+//! A change is one transaction, which requires the token version and the session of the caller. Each change of the
+//! credentials increments the token version, so that no other one happens between its reads and its writes.
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
-use aws_sdk_dynamodb::types::builders::UpdateBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, ConditionCheck, Delete, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Delete};
 use uuid::Uuid;
 
+use super::caller::USER_IS_CURRENT;
 use super::item::{
-    Item, email, email_pk, flag, is_failed_condition, item, n, number, phone, phone_pk, s, session_id, session_key,
-    text, token_version, user_pk, write,
+    email, email_pk, is_failed_condition, n, number, phone, phone_pk, s, session_id, session_key, text, user_pk, write,
 };
-use super::{DynamoDbStore, Transaction, keys_and_attributes, projection, unexplained};
-use crate::aws::error::called;
+use super::{DynamoDbStore, Transaction};
 use crate::secret::Masked;
 use crate::store::{
     Accounts, Caller, CallerError, EmailChangeOutcome, ListedSession, OwnCredentials, PhoneChangeOutcome, Profile,
-    Session, StoreError, Subject,
+    Session, SmsSessions as _, StoreError, Subject,
 };
 use crate::values::{Email, Name, Nickname, PasswordHash, Phone, Purpose, SmsSessionKey, UserAgent, UserId};
 
-/// The condition on the user and the session of a caller.
-const USER_IS_CURRENT: &str = "token_version = :token_version AND is_disabled = :false";
-const SESSION_IS_CURRENT: &str = "expires_at > :now";
 /// The condition on a session that its user sees.
 const IS_LISTED: &str = "expires_at > :now AND token_version = :token_version";
 
@@ -52,6 +44,7 @@ impl Accounts for DynamoDbStore {
         let mut profile = self.profile(caller, now).await?;
         let mut update = self.update_caller(caller, now);
         let mut set = "SET updated_at = :now".to_owned();
+        let mut condition = USER_IS_CURRENT.to_owned();
         // `name` is a reserved word.
         for (attribute, value, current) in [
             ("name", name.map(Name::as_str), &mut profile.name),
@@ -60,12 +53,16 @@ impl Accounts for DynamoDbStore {
             if let Some(value) = value {
                 value.clone_into(&mut current.0);
                 set.push_str(&format!(", #{attribute} = :{attribute}"));
-                update = update
-                    .expression_attribute_names(format!("#{attribute}"), attribute)
-                    .expression_attribute_values(format!(":{attribute}"), s(value));
+            } else {
+                // The response contains it, so that it must not have changed since it was read.
+                condition.push_str(&format!(" AND #{attribute} = :{attribute}"));
             }
+            update = update
+                .expression_attribute_names(format!("#{attribute}"), attribute)
+                .expression_attribute_values(format!(":{attribute}"), s(current.0.as_str()));
         }
-        let items = vec![write(update.update_expression(set).build())?, self.check_session(caller, now)?];
+        let update = update.update_expression(set).condition_expression(condition);
+        let items = vec![write(update.build())?, self.check_session(caller, now)?];
         match self.transact(items).await? {
             Transaction::Committed => Ok(profile),
             Transaction::Cancelled(_) => Err(self.rejection(caller, now).await),
@@ -108,8 +105,11 @@ impl Accounts for DynamoDbStore {
         now: i64,
     ) -> Result<PhoneChangeOutcome, CallerError> {
         let previous = super::item::phone(&self.get_caller(caller, &["phone"], now).await?)?;
+        // A transaction cannot contain two steps on one item.
         if previous == *phone {
-            return Ok(PhoneChangeOutcome::Taken);
+            let verified = self.verified_phone(key, Purpose::PhoneChange, now).await?;
+            let is_verified = verified.is_some_and(|verified| verified == *phone);
+            return Ok(if is_verified { PhoneChangeOutcome::Taken } else { PhoneChangeOutcome::NotVerified });
         }
         let [user, revoke, start] = self.change_credentials(caller, "phone", phone.e164(), session, user_agent, now)?;
         let consume = self.consume(key, phone, Purpose::PhoneChange, now)?;
@@ -186,8 +186,7 @@ impl Accounts for DynamoDbStore {
             .filter_expression(IS_LISTED)
             .expression_attribute_values(":token_version", n(caller.token_version))
             .expression_attribute_values(":now", n(now));
-        let sessions =
-            called("dynamodb:Query", query.send().await).map_err(StoreError::from)?.items.unwrap_or_default();
+        let sessions = self.query(query).await?;
         let sessions = sessions.iter().map(|session| {
             Ok(ListedSession {
                 id: session_id(session)?,
@@ -223,125 +222,12 @@ impl Accounts for DynamoDbStore {
 
     async fn delete_sessions(&self, user_id: UserId) -> Result<(), StoreError> {
         let deletions = async {
-            let query = self.sessions_of(user_id, &["pk", "sk"]);
-            for key in called("dynamodb:Query", query.send().await)?.items.unwrap_or_default() {
+            for key in self.attempt_query(self.sessions_of(user_id, &["pk", "sk"])).await? {
                 self.delete(self.client.delete_item().table_name(&self.tables.sessions).set_key(Some(key))).await?;
             }
             Ok(())
         };
         self.in_time(deletions).await
-    }
-}
-
-impl DynamoDbStore {
-    /// Reads the user of a caller, with these attributes, together with the caller's session.
-    async fn get_caller(&self, caller: &Caller, attributes: &[&str], now: i64) -> Result<Item, CallerError> {
-        let (users, sessions) = (&self.tables.users, &self.tables.sessions);
-        let user_key = item([("pk", s(user_pk(caller.user_id)))]);
-        let attributes = [attributes, &["token_version", "is_disabled"]].concat();
-        let requests = HashMap::from([
-            (users.clone(), keys_and_attributes(user_key, &attributes)?),
-            (sessions.clone(), keys_and_attributes(session_key(caller.user_id, caller.session_id), &["expires_at"])?),
-        ]);
-        let mut items = self.get_batch(requests).await?;
-        let mut first = |table: &String| items.remove(table).and_then(|items| items.into_iter().next());
-        let (Some(user), session) = (first(users), first(sessions)) else { return Err(CallerError::UserNotFound) };
-        if flag(&user, "is_disabled")? {
-            return Err(CallerError::UserDisabled);
-        }
-        let expires_at = session.as_ref().map(|session| number(session, "expires_at")).transpose()?;
-        if expires_at.is_none_or(|expires_at| expires_at <= now) || token_version(&user)? != caller.token_version {
-            return Err(CallerError::Revoked);
-        }
-        Ok(user)
-    }
-
-    /// Returns the reason for which a transaction rejected the caller.
-    async fn rejection(&self, caller: &Caller, now: i64) -> CallerError {
-        self.get_caller(caller, &[], now).await.err().unwrap_or_else(|| unexplained().into())
-    }
-
-    /// Returns the check that the caller's user is current.
-    fn check_user(&self, caller: &Caller) -> Result<TransactWriteItem, StoreError> {
-        let check = ConditionCheck::builder()
-            .table_name(&self.tables.users)
-            .key("pk", s(user_pk(caller.user_id)))
-            .condition_expression(USER_IS_CURRENT)
-            .expression_attribute_values(":token_version", n(caller.token_version))
-            .expression_attribute_values(":false", AttributeValue::Bool(false));
-        write(check.build())
-    }
-
-    /// Returns the check that the caller's session is current.
-    fn check_session(&self, caller: &Caller, now: i64) -> Result<TransactWriteItem, StoreError> {
-        let check = ConditionCheck::builder()
-            .table_name(&self.tables.sessions)
-            .set_key(Some(session_key(caller.user_id, caller.session_id)))
-            .condition_expression(SESSION_IS_CURRENT)
-            .expression_attribute_values(":now", n(now));
-        write(check.build())
-    }
-
-    /// Returns a query of the first page of a user's sessions, which contains thousands of them.
-    fn sessions_of(&self, user_id: UserId, attributes: &[&str]) -> QueryFluentBuilder {
-        let (projection, names) = projection(attributes);
-        self.client
-            .query()
-            .table_name(&self.tables.sessions)
-            .key_condition_expression("pk = :pk")
-            .expression_attribute_values(":pk", s(user_pk(user_id)))
-            .consistent_read(true)
-            .projection_expression(projection)
-            .set_expression_attribute_names(Some(names))
-    }
-
-    /// Returns an update of the caller's user, if it is current.
-    fn update_caller(&self, caller: &Caller, now: i64) -> UpdateBuilder {
-        Update::builder()
-            .table_name(&self.tables.users)
-            .key("pk", s(user_pk(caller.user_id)))
-            .condition_expression(USER_IS_CURRENT)
-            .expression_attribute_values(":token_version", n(caller.token_version))
-            .expression_attribute_values(":false", AttributeValue::Bool(false))
-            .expression_attribute_values(":now", n(now))
-    }
-
-    /// Returns the writes that replace an attribute of the caller's user, and the caller's session by `session`.
-    fn change_credentials(
-        &self,
-        caller: &Caller,
-        attribute: &str,
-        value: &str,
-        session: &Session,
-        user_agent: &UserAgent,
-        now: i64,
-    ) -> Result<[TransactWriteItem; 3], StoreError> {
-        let user = self
-            .update_caller(caller, now)
-            .update_expression(format!("SET {attribute} = :value, updated_at = :now, token_version = :next"))
-            .expression_attribute_values(":value", s(value))
-            .expression_attribute_values(":next", n(session.token_version));
-        Ok([write(user.build())?, self.revoke_caller(caller, now)?, self.put_session(session, user_agent)?])
-    }
-
-    /// Returns the write that revokes the caller's session, if it is current.
-    fn revoke_caller(&self, caller: &Caller, now: i64) -> Result<TransactWriteItem, StoreError> {
-        let revoke = Delete::builder()
-            .table_name(&self.tables.sessions)
-            .set_key(Some(session_key(caller.user_id, caller.session_id)))
-            .condition_expression(SESSION_IS_CURRENT)
-            .expression_attribute_values(":now", n(now));
-        write(revoke.build())
-    }
-
-    /// Returns the write that deletes the item of the caller's email or phone number.
-    fn delete_link(&self, caller: &Caller, pk: String) -> Result<TransactWriteItem, StoreError> {
-        let delete = Delete::builder()
-            .table_name(&self.tables.users)
-            .key("pk", s(pk))
-            .condition_expression("user_id = :user_id")
-            .expression_attribute_values(":user_id", s(caller.user_id.to_string()));
-        write(delete.build())
     }
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::access::{EMAIL, PHONE, SMS_SESSION, USER};
 use crate::store::StoreError;
-use crate::values::{Email, Field as _, Phone, Purpose, SmsSessionKey, UserId};
+use crate::values::{Email, Phone, Purpose, SmsSessionKey, UserId};
 
 /// The beginning of the sort key of a session.
 const SESSION: &str = "SESSION#";
@@ -81,7 +81,7 @@ pub(super) fn phone(item: &Item) -> Result<Phone, StoreError> {
 }
 
 pub(super) fn email(item: &Item) -> Result<Email, StoreError> {
-    Email::parse(&text(item, "email")?).map_err(|_| invalid("email"))
+    Email::from_stored(&text(item, "email")?).ok_or_else(|| invalid("email"))
 }
 
 pub(super) fn purpose(item: &Item) -> Result<Purpose, StoreError> {

@@ -5,6 +5,7 @@
 //! otherwise. Reads are consistent.
 
 mod accounts;
+mod caller;
 mod item;
 mod limits;
 mod public_keys;
@@ -218,7 +219,7 @@ impl DynamoDbStore {
 
 /// The error of a condition that failed although the item meets it, which a concurrent write can cause.
 fn unexplained() -> StoreError {
-    StoreError::Busy("dynamodb:UpdateItem: the item changed meanwhile".into())
+    StoreError::Busy("dynamodb: an item changed meanwhile".into())
 }
 
 /// Sends a write of one item, and repeats it while it conflicts with a transaction.

@@ -105,9 +105,13 @@ impl Users for DynamoDbStore {
         let id = link.as_ref().map(user_id).transpose()?;
         // For an unknown phone number, read a key that never exists, so that both cases take two round trips.
         let pk = id.map_or_else(|| "USER#".to_owned(), user_pk);
-        let attributes = ["token_version", "email", "name", "is_disabled", "password_reset_at"];
+        let attributes = ["phone", "token_version", "email", "name", "is_disabled", "password_reset_at"];
         let user = self.get_user(pk, &attributes).await?;
         let (Some(user_id), Some(user)) = (id, user) else { return Ok(None) };
+        // The phone number may have moved between the two reads.
+        if text(&user, "phone")? != phone.e164() {
+            return Ok(None);
+        }
         Ok(Some(Account {
             user_id,
             token_version: token_version(&user)?,
@@ -132,7 +136,8 @@ impl Users for DynamoDbStore {
             .update_expression(
                 "SET password_hash = :hash, updated_at = :now, password_reset_at = :now, token_version = token_version + :one",
             )
-            .condition_expression("is_disabled = :false")
+            .condition_expression("is_disabled = :false AND phone = :phone")
+            .expression_attribute_values(":phone", s(phone.e164()))
             .expression_attribute_values(":hash", s(hash.as_str()))
             .expression_attribute_values(":now", n(now))
             .expression_attribute_values(":false", AttributeValue::Bool(false))

@@ -151,5 +151,5 @@ def check_restarted(client, tokens):
     equal(response["nickname"], "jiho", "the profile, with a token from before the restart")
     refresh = {"refresh_token": tokens["refresh_token"]}
     expect_tokens(json.dumps(client.returns(200, "POST", f"{API}/token/refresh", refresh)), others=())
-    login = {"phone": "+82 10-1234-5678", "password": "a newer horse battery"}
+    login = {"phone": "+82 10-9901-2345", "password": OTHER["password"]}
     expect_tokens(json.dumps(client.returns(200, "POST", f"{API}/login", login)))

@@ -98,7 +98,8 @@ impl Rule for OtherPassword {
 ///
 /// # Errors
 /// 422; 401 if the access token is missing, invalid, expired or revoked, or if the current password is wrong; 403 if
-/// the user is disabled, or if too many passwords of the session in a row were wrong; 429 if the attempts of the session are exhausted; or any [`shared::store::StoreError`].
+/// the user is disabled, or if too many passwords of the session in a row were wrong; 429 if the attempts of the session
+/// are exhausted; or any [`shared::store::StoreError`].
 pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let caller = auth::caller(app, &request).await?;
     let issuer = request.issuer(app.config.token_issuer.as_deref())?;

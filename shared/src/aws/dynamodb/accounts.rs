@@ -205,7 +205,7 @@ impl Accounts for DynamoDbStore {
             .condition_expression(IS_LISTED)
             .expression_attribute_values(":token_version", n(caller.token_version))
             .expression_attribute_values(":now", n(now));
-        let mut items = vec![write(revoke.build())?, self.check_user(caller)?];
+        let mut items = vec![write(revoke.build())?, self.check_user(caller.user_id, caller.token_version)?];
         // A transaction cannot contain two steps on one item.
         if id != caller.session_id {
             items.push(self.check_session(caller, now)?);

@@ -1,4 +1,4 @@
-//! The user and the session of a caller: the reads and writes that the steps of accounts share.
+//! The user and the session of a caller: the reads and writes that several steps share.
 
 use std::collections::HashMap;
 
@@ -45,13 +45,13 @@ impl DynamoDbStore {
         self.get_caller(caller, &[], now).await.err().unwrap_or_else(|| unexplained().into())
     }
 
-    /// Returns the check that the caller's user is current.
-    pub(super) fn check_user(&self, caller: &Caller) -> Result<TransactWriteItem, StoreError> {
+    /// Returns the check that a user is not disabled and has this token version.
+    pub(super) fn check_user(&self, user_id: UserId, token_version: u32) -> Result<TransactWriteItem, StoreError> {
         let check = ConditionCheck::builder()
             .table_name(&self.tables.users)
-            .key("pk", s(user_pk(caller.user_id)))
+            .key("pk", s(user_pk(user_id)))
             .condition_expression(USER_IS_CURRENT)
-            .expression_attribute_values(":token_version", n(caller.token_version))
+            .expression_attribute_values(":token_version", n(token_version))
             .expression_attribute_values(":false", AttributeValue::Bool(false));
         write(check.build())
     }
@@ -71,6 +71,7 @@ impl DynamoDbStore {
         self.in_time(self.attempt_query(query)).await
     }
 
+    /// Does the same without a limit of time.
     pub(super) async fn attempt_query(&self, mut query: QueryFluentBuilder) -> Result<Vec<Item>, StoreError> {
         let mut items = Vec::new();
         loop {

@@ -7,9 +7,7 @@
 //! `rotated_at` is the time of the most recent refresh, or of the login.
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
-};
+use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
 
 use super::item::{Item, flag, is_failed_condition, item, n, number, s, session_key, token_version, user_pk, write};
 use super::{DynamoDbStore, Transaction, unexplained};
@@ -43,12 +41,6 @@ impl Sessions for DynamoDbStore {
     }
 
     async fn refresh_session(&self, next: &Session, now: i64) -> Result<RefreshOutcome, StoreError> {
-        let user_is_current = ConditionCheck::builder()
-            .table_name(&self.tables.users)
-            .key("pk", s(user_pk(next.user_id)))
-            .condition_expression("token_version = :token_version AND is_disabled = :false")
-            .expression_attribute_values(":token_version", n(next.token_version))
-            .expression_attribute_values(":false", AttributeValue::Bool(false));
         let advance = Update::builder()
             .table_name(&self.tables.sessions)
             .set_key(Some(key(next)))
@@ -59,7 +51,10 @@ impl Sessions for DynamoDbStore {
             .expression_attribute_values(":now", n(now))
             .expression_attribute_values(":expires_at", n(next.expires_at))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let reasons = match self.transact(vec![write(advance.build())?, write(user_is_current.build())?]).await? {
+        let reasons = match self
+            .transact(vec![write(advance.build())?, self.check_user(next.user_id, next.token_version)?])
+            .await?
+        {
             Transaction::Committed => return Ok(RefreshOutcome::Refreshed),
             Transaction::Cancelled(reasons) => reasons,
         };

@@ -255,7 +255,7 @@ mod tests {
                 .filter(|text| text.contains("금지") || text.contains("教えないで") || text.contains("share"))
                 .count()
         };
-        assert_eq!(Language::ALL.map(with_warning), [0, 3, 0]);
+        assert_eq!(Language::ALL.map(with_warning), [0, 4, 0]);
     }
 
     #[test]

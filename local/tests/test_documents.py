@@ -48,8 +48,8 @@ class TheDocuments(unittest.TestCase):
         count = 0
         for file in DOCUMENTS:
             for link in links_of(file):
-                # Badges lead to a page of the repository, not to a file.
-                if re.match(r"https?://|\.\./\.\./actions/", link):
+                # Badges and the report of a vulnerability lead to a page of the repository, not to a file.
+                if re.match(r"https?://|\.\./\.\./(actions|security)/", link):
                     continue
                 path, _, anchor = link.partition("#")
                 target = (ROOT / file).parent.joinpath(path).resolve() if path else ROOT / file

@@ -7,7 +7,7 @@ use functions::http::openapi::document;
 use functions::http::{Authentication, Endpoint, ErrorCode, Request};
 use serde_json::{Value as Json, json};
 
-use crate::files::{rust_files, template, text};
+use crate::files::{template, text};
 
 const BASE_PATH: &str = "/api/v1/users";
 
@@ -267,19 +267,6 @@ fn the_costs_in_the_comparison_are_those_of_the_benchmark() {
     );
     let comparison = section("README.md", "## Comparison");
     assert!(comparison.lines().any(|line| line.starts_with(&expected)), "the row must begin with: {expected}");
-}
-
-#[test]
-fn the_tests_that_the_requirements_name_exist() {
-    let sections = ["### Requirements that the limits meet", "### Requirements that the changes meet"]
-        .map(|title| section("shared/README.md", title))
-        .concat();
-    let names: BTreeSet<&str> = sections.split('`').skip(1).step_by(2).filter(|name| name.contains('_')).collect();
-    assert!(names.len() > 20);
-    let sources = ["functions/src", "functions/tests"].map(rust_files).concat().concat();
-    for name in names {
-        assert!(sources.contains(&format!("async fn {name}(")), "{name}");
-    }
 }
 
 #[test]

@@ -34,21 +34,6 @@ pub(crate) fn names(folder: &str, extension: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Returns the texts of the Rust files in a folder and its folders.
-pub(crate) fn rust_files(folder: &str) -> Vec<String> {
-    let (mut texts, mut folders) = (Vec::new(), vec![root().join(folder)]);
-    while let Some(folder) = folders.pop() {
-        for path in std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()) {
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                texts.push(std::fs::read_to_string(path).unwrap());
-            }
-        }
-    }
-    texts
-}
-
 pub(crate) fn template() -> Json {
     serde_saphyr::from_str(&text("template.yaml")).unwrap()
 }

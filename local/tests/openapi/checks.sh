@@ -24,10 +24,13 @@ openapi_server_settings() {
 
 # run_schemathesis URL
 run_schemathesis() {
-  local report=$openapi_venv/report.ndjson
-  (cd local/tests/openapi && "$openapi_venv/bin/schemathesis" --config-file schemathesis.toml \
-    run "$root/functions/openapi.json" --url "$1" --report ndjson --report-ndjson-path "$report")
-  python3 local/tests/openapi/stories.py "$report"
+  cd local/tests/openapi
+  "$openapi_venv/bin/schemathesis" --config-file schemathesis.toml run "$root/functions/openapi.json" --url "$1"
+}
+
+# follow_links URL
+follow_links() {
+  "$openapi_venv/bin/python" local/tests/openapi/stories.py "$1"
 }
 
 # check_typescript_client URL

@@ -8,10 +8,12 @@ import re
 import string
 import time
 from collections import deque
+from collections.abc import Mapping
 
 import requests
 import schemathesis
 from hypothesis import strategies as st
+from hypothesis.control import current_build_context
 from schemathesis import GenerationMode
 from schemathesis.generation.meta import TestPhase
 
@@ -19,10 +21,9 @@ API = "/api/v1/users"
 # As local/test sets it.
 SECONDS_BETWEEN_SENDS = 1
 ACCOUNTS = 6
-PURPOSES = ["signup", "signup", "login", "password_reset", "phone_change"]
-# Those that send to a phone number without an account.
-PURPOSES_OF_NEW_PHONES = ["signup", "phone_change"]
 PASSWORD = "correct horse battery"
+# The requests that follow an SMS session of another purpose than `signup`.
+PURPOSES = {f"{API}/login/code": "login", f"{API}/password": "password_reset", f"{API}/phone": "phone_change"}
 
 WORD = st.text(string.ascii_lowercase, min_size=3, max_size=12)
 # UUIDs repeat less often than integers. All numbers of this range exist in South Korea.
@@ -68,11 +69,19 @@ class Clients:
         self.accounts = deque()
         self.access_token = None
         self.password = None
+        self.story = None
 
     def post(self, path, **body):
         response = requests.post(f"{self.url}{API}{path}", json=body, timeout=10)
         response.raise_for_status()
         return response.json()
+
+    def begin_story(self):
+        """Forgets the account of the story before, because the same steps must get the same responses."""
+        story = current_build_context()
+        if self.story is not story:
+            self.story = story
+            self.access_token = None
 
     def unused_phone(self):
         return f"+8210{next(self.numbers)}"
@@ -81,37 +90,38 @@ class Clients:
         return f"minji{next(self.numbers)}@example.com"
 
     def phone_of_account(self):
-        """Returns the phone number of one of a few accounts, as soon as it can get an SMS."""
-        if len(self.accounts) < ACCOUNTS:
-            self.sign_up()
+        """Returns the phone number of an account that no request has used, as soon as it can get an SMS."""
+        while len(self.accounts) < ACCOUNTS:
+            phone, _ = self.sign_up()
+            self.accounts.append((phone, time.time()))
         phone, sent_at = self.accounts.popleft()
-        while not self.has_account(phone):
-            # A story deleted the account, or changed its phone number.
-            self.sign_up()
-            phone, sent_at = self.accounts.popleft()
         time.sleep(max(0, sent_at + SECONDS_BETWEEN_SENDS - time.time()))
-        self.accounts.append((phone, time.time()))
         return phone
 
-    def has_account(self, phone):
-        url = f"{self.url}{API}/phone/duplicate-check"
-        return requests.get(url, {"phone": phone}, timeout=10).json()["is_duplicated"]
+    def send(self, purpose):
+        """Returns a phone number, and the id of an SMS session for it."""
+        is_new = purpose in ["signup", "phone_change"]
+        phone = self.unused_phone() if is_new else self.phone_of_account()
+        session_id = self.post("/sms-auth/send", phone=phone, purpose=purpose)["session_id"]
+        self.phone_of_session[session_id] = phone
+        return phone, session_id
+
+    def verify(self, phone, session_id):
+        self.post("/sms-auth/verify", session_id=session_id, phone=phone, auth_code=self.code(session_id))
 
     def sign_up(self):
-        phone = self.unused_phone()
-        session_id = self.post("/sms-auth/send", phone=phone, purpose="signup")["session_id"]
-        self.phone_of_session[session_id] = phone
-        self.post("/sms-auth/verify", session_id=session_id, phone=phone, auth_code=self.code(session_id))
+        """Returns the phone number and the access token of a new account."""
+        phone, session_id = self.send("signup")
+        self.verify(phone, session_id)
         user = {"email": self.unused_email(), "name": "Kim Minji", "nickname": "minji", "password": PASSWORD}
-        self.access_token = self.post("/signup", **user, phone=phone, session_id=session_id)["access_token"]
-        self.password = PASSWORD
-        self.accounts.append((phone, time.time()))
+        return phone, self.post("/signup", **user, phone=phone, session_id=session_id)["access_token"]
 
     def valid_access_token(self):
         """Returns the latest access token, or that of a new account if its session is revoked."""
         headers = {"Authorization": f"Bearer {self.access_token}"}
         if not requests.get(f"{self.url}{API}/profile", headers=headers, timeout=10).ok:
-            self.sign_up()
+            _, self.access_token = self.sign_up()
+            self.password = PASSWORD
         return self.access_token
 
     def code(self, session_id):
@@ -133,6 +143,8 @@ def after_load_schema(context, schema):
 @schemathesis.auth(refresh_interval=None).apply_to(lambda context: context.operation.definition.raw["security"])
 class AccessToken:
     def get(self, case, context):
+        if is_of_story(case):
+            clients.begin_story()
         return clients.valid_access_token()
 
     def set(self, case, access_token, context):
@@ -142,29 +154,23 @@ class AccessToken:
 @schemathesis.hook
 def before_call(context, case, kwargs):
     """Replaces values with which a valid request would fail."""
-    if case.method == "GET":
-        fields = case.query
-    elif isinstance(case.body, dict):
-        # A copy: Hypothesis may use the values again.
-        fields = case.body = dict(case.body)
-    else:
+    container = "query" if case.method == "GET" else "body"
+    sent = getattr(case, container)
+    if not isinstance(sent, Mapping):
         return
-    # The stories must repeat: Hypothesis stops when the same values get another response.
-    is_story = case.meta is not None and case.meta.phase.name == TestPhase.STATEFUL
+    # A copy: Hypothesis may use the values again.
+    fields = dict(sent)
+    if is_of_story(case):
+        clients.begin_story()
+        replace_in_story(case.path, fields)
+    is_valid = case.meta is not None and case.meta.generation.mode == GenerationMode.POSITIVE
     if case.path == f"{API}/sms-auth/send":
         number = digits(fields.get("phone"))
-        if is_story:
-            # Otherwise, hardly any SMS session would have the purpose that the next request requires.
-            fields["purpose"] = PURPOSES[int(number) % len(PURPOSES)]
-        if is_story and fields["purpose"] not in PURPOSES_OF_NEW_PHONES:
-            fields["phone"] = clients.phone_of_account()
-        elif is_story or number in clients.sent:
+        if number in clients.sent:
             # A phone number gets one SMS per second.
             fields["phone"] = clients.unused_phone()
-        clients.sent.add(digits(fields.get("phone")))
-    if case.path == f"{API}/signup" and is_story:
-        fields["email"] = clients.unused_email()
-    is_valid = case.meta is not None and case.meta.generation.mode == GenerationMode.POSITIVE
+        elif number:
+            clients.sent.add(number)
     if case.path == f"{API}/password/change" and is_valid and clients.password:
         fields["current_password"] = clients.password
         if fields.get("password") == clients.password:
@@ -172,6 +178,37 @@ def before_call(context, case, kwargs):
     # The code in the links.
     if fields.get("auth_code") == "00000000" and fields.get("session_id") in list(clients.phone_of_session):
         fields["auth_code"] = clients.code(fields["session_id"])
+    # An assignment makes Schemathesis classify the request again, without the formats above.
+    if fields != sent:
+        setattr(case, container, fields)
+
+
+def is_of_story(case):
+    return case.meta is not None and case.meta.phase.name == TestPhase.STATEFUL
+
+
+def replace_in_story(path, fields):
+    """Replaces values that earlier stories used, and SMS sessions of another purpose.
+
+    Hypothesis stops when the same steps get another response. It chooses the purpose before it chooses the request
+    that requires one.
+    """
+    if path == f"{API}/sms-auth/send":
+        fields["phone"] = clients.unused_phone()
+        fields["purpose"] = "signup"
+    if path == f"{API}/signup":
+        fields["email"] = clients.unused_email()
+    if path == f"{API}/login" and fields.get("email"):
+        # The link adds an email to a request with a phone number too.
+        fields["phone"] = None
+    # Only a link can name an SMS session that exists.
+    if path in PURPOSES and fields["session_id"] in clients.phone_of_session:
+        linked_phone = clients.phone_of_session[fields["session_id"]]
+        phone, fields["session_id"] = clients.send(PURPOSES[path])
+        if fields.get("phone") == linked_phone:
+            fields["phone"] = phone
+        if path != f"{API}/login/code":
+            clients.verify(phone, fields["session_id"])
 
 
 @schemathesis.hook
@@ -184,11 +221,14 @@ def after_call(context, case, response):
         clients.phone_of_session[received["session_id"]] = sent["phone"]
     if "access_token" in received:
         clients.access_token = received["access_token"]
-        # None after a login by code. A refresh, and a change of the phone number or the email, keep the password.
-        if case.path not in [f"{API}/token/refresh", f"{API}/phone", f"{API}/email"]:
-            clients.password = sent.get("password")
+        # A refresh, and a change of the phone number or the email, keep the password.
+        if case.path == f"{API}/login/code":
+            clients.password = PASSWORD
+        elif "password" in sent:
+            clients.password = sent["password"]
 
 
 def digits(phone):
-    """Returns the last eight digits of a valid phone number, in any spelling."""
-    return re.sub(r"\D", "", phone)[-8:] if isinstance(phone, str) else None
+    """Returns the last eight digits of a valid phone number, in any spelling, and None for any other value."""
+    found = re.sub(r"\D", "", phone) if isinstance(phone, str) else ""
+    return found[-8:] if len(found) >= 8 else None

@@ -8,6 +8,7 @@
 //! both backends, and tests of the guarantees in `functions/tests/guarantees`.
 
 pub mod accounts;
+pub mod administration;
 pub mod error;
 pub mod limits;
 pub mod sessions;
@@ -15,6 +16,7 @@ pub mod sms_sessions;
 pub mod users;
 
 pub use accounts::{Accounts, EmailChangeOutcome, OwnCredentials, PhoneChangeOutcome};
+pub use administration::{Administration, Counts, ImportOutcome, Page, PageKey, SmsOfDay, User, UserKey};
 pub use error::{CallerError, StoreError};
 pub use limits::{CountOutcome, DayOutcome, Limit, Limits, Subject};
 pub use sessions::{Caller, ListedSession, RefreshOutcome, Session, SessionLifetime, Sessions};
@@ -22,7 +24,7 @@ pub use sms_sessions::{AttemptOutcome, SentCode, SignUpAttemptOutcome, SmsSessio
 pub use users::{Account, Credentials, LoginIdentifier, NewUser, Profile, SignUpOutcome, Users};
 
 /// The resources of the database that every function uses. [`Accounts`] is apart, because only functions that
-/// authenticate a caller link its steps.
+/// authenticate a caller link its steps, and so is [`Administration`], which no function links.
 pub trait Store: SmsSessions + Users + Sessions + Limits {}
 
 impl<T: SmsSessions + Users + Sessions + Limits> Store for T {}

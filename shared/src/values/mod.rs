@@ -5,6 +5,7 @@
 //! mask their `Debug` output.
 
 pub mod app_hash;
+pub mod claims;
 pub mod code;
 mod common_passwords;
 pub mod device_token;
@@ -27,6 +28,7 @@ pub mod user_agent;
 pub mod user_id;
 
 pub use app_hash::AppHash;
+pub use claims::Claims;
 pub use code::{AuthCode, CodeLength};
 pub use device_token::DeviceToken;
 pub use email::Email;

@@ -1,4 +1,6 @@
-//! What an operator does with users, sessions and SMS: `./local/admin` calls these steps, no function links them.
+//! The steps of an operator on users, sessions and SMS: `./local/admin` calls them, no function links them.
+
+use std::fmt;
 
 use async_trait::async_trait;
 
@@ -25,11 +27,14 @@ pub trait Administration: Send + Sync {
     async fn set_claims(&self, id: UserId, claims: &Claims, now: i64) -> Result<bool, StoreError>;
 
     /// Revokes all of the user's sessions, and the access tokens issued before, by incrementing the token version.
-    /// Returns `false` if the user does not exist.
+    /// Returns `false` if the user does not exist. Deletes the revoked sessions as far as possible.
+    ///
+    /// A call whose response is lost may increment twice.
     async fn end_sessions(&self, id: UserId, now: i64) -> Result<bool, StoreError>;
 
     /// Deletes the user, and the user's counts of rate limits. Email and phone number are free immediately, and all
-    /// sessions are revoked, because their user does not exist. Returns `false` if the user does not exist.
+    /// sessions are revoked, because their user does not exist. Deletes them as far as possible. Returns `false` if the
+    /// user does not exist.
     async fn delete_user(&self, id: UserId) -> Result<bool, StoreError>;
 
     /// Pauses all SMS, or resumes them. Keeps the count of the day.
@@ -42,7 +47,7 @@ pub trait Administration: Send + Sync {
     async fn counts(&self, subject: &Subject, now: i64) -> Result<Counts, StoreError>;
 }
 
-/// What identifies a user.
+/// The identifier of a user.
 #[derive(Debug)]
 pub enum UserKey {
     /// The id.
@@ -91,9 +96,15 @@ pub struct Page {
     pub next: Option<PageKey>,
 }
 
-/// The end of a page. Contains personal data.
+/// The end of a page. Deliberately not shown by `Debug`: it contains personal data.
 #[derive(Clone)]
 pub struct PageKey(pub String);
+
+impl fmt::Debug for PageKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
 
 /// The outcome of [`Administration::import_user`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::str::FromStr as _;
 
 use super::setting::{Accepts, Setting, bucket, flag, is_issuer, is_origin, number};
 use crate::tokens::rotation::MAX_TOKEN_SECONDS;
-use crate::values::{AppHash, Field as _, Region, TestPhone, phone};
+use crate::values::{AppHash, Field as _, Region, TestPhone, password_hash, phone};
 
 /// The longest lifetime of a refresh token, in seconds: 90 days. Public keys are kept for longer.
 const MAX_REFRESH_TOKEN_SECONDS: i64 = 90 * 24 * 60 * 60;
@@ -262,8 +262,7 @@ pub(super) const BCRYPT_COST: Setting = number(
     "BCRYPT_COST",
     "BcryptCost",
     "12",
-    // OWASP requires at least 10; at 16, a hash takes seconds.
-    10..=16,
+    password_hash::COSTS,
     "Cost of a password hash; each step doubles the work",
 );
 pub(super) const TOKEN_ISSUER: Setting = Setting {

@@ -1,4 +1,4 @@
-//! Passwords and their bcrypt hashes.
+//! Passwords, new ones and those that a login compares.
 
 use std::collections::HashSet;
 
@@ -7,10 +7,10 @@ use zeroize::Zeroizing;
 
 use super::common_passwords;
 use super::field::{Field, InvalidField, readable};
+use super::password_hash::PasswordHash;
 use super::phone::Phone;
 use super::text::{folded, nfc};
 use crate::error::BoxError;
-use crate::secret::Masked;
 
 /// The shortest password, in characters (NIST SP 800-63B, 5.1.1.2).
 const MIN_CHARACTERS: usize = 8;
@@ -29,10 +29,6 @@ pub struct Password(SecretString);
 /// A password that a client sends to log in. The rules for new passwords do not apply. Wiped on drop.
 #[derive(Debug)]
 pub struct PasswordAttempt(SecretString);
-
-/// A bcrypt hash in its usual form, `$2b$12$…`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PasswordHash(Masked<String>);
 
 impl Password {
     /// Returns the text, for another hasher than bcrypt.
@@ -173,20 +169,6 @@ impl Field for PasswordAttempt {
 }
 
 readable!(PasswordAttempt, Field::parse);
-
-impl PasswordHash {
-    /// Returns the stored text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0.0
-    }
-
-    /// Returns the hash in stored text. Text that is not a hash matches no password.
-    #[must_use]
-    pub fn from_stored(hash: String) -> Self {
-        Self(Masked(hash))
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -29,7 +29,7 @@ pub mod user_agent;
 pub mod user_id;
 
 pub use app_hash::AppHash;
-pub use claims::Claims;
+pub use claims::{Claim, Claims};
 pub use code::{AuthCode, CodeLength};
 pub use device_token::DeviceToken;
 pub use email::Email;

@@ -79,7 +79,8 @@ pub const EMAIL: &str = "EMAIL#";
 /// The beginning of the key of a phone number, whose item names its user, or counts its SMS.
 pub const PHONE: &str = "PHONE#";
 /// The attributes of a user that [`Users::account`](crate::store::Users::account) reads.
-pub const ACCOUNT: &[&str] = &["pk", "phone", "token_version", "email", "name", "is_disabled", "password_reset_at"];
+pub const ACCOUNT: &[&str] =
+    &["pk", "phone", "token_version", "email", "name", "is_disabled", "password_reset_at", "claims"];
 /// The attributes of a user that the check of a caller reads.
 pub const CALLER: &[&str] = &["pk", "token_version", "is_disabled"];
 /// The attributes of a session that the check of a caller reads.

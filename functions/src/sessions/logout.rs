@@ -55,7 +55,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let LogoutRequest { refresh_token, everywhere } = request.read(app.config.default_region)?;
 
     let now = app.clock.now();
-    let session = app.keyring.verify_refresh(&refresh_token, &issuer, now).await?;
+    let session = app.keyring.verify_refresh(&refresh_token, &issuer, now).await?.session;
     match everywhere.unwrap_or_default() {
         // A token revokes its own session even after it has expired or was used.
         false => app.store.revoke_session(&session).await?,

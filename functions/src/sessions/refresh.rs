@@ -8,6 +8,7 @@ use deserr::Deserr;
 use shared::access::{Access, Action, KeyAccess, Table, USER};
 use shared::app::App;
 use shared::store::RefreshOutcome;
+use shared::tokens::RefreshGrant;
 use shared::values::{FieldErrors, RefreshToken};
 
 use crate::http::{ApiError, Authentication, Endpoint, ErrorCode, Request, Response, TokenPair};
@@ -33,6 +34,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
                 "pk",
                 "token_version",
                 "is_disabled",
+                "claims",
             ]),
         ],
         keys: KeyAccess::Sign,
@@ -66,15 +68,15 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let RefreshRequest { refresh_token } = request.read(app.config.default_region)?;
 
     let now = app.clock.now();
-    let session = app.keyring.verify_refresh(&refresh_token, &issuer, now).await?;
+    let RefreshGrant { session, claims } = app.keyring.verify_refresh(&refresh_token, &issuer, now).await?;
     let next = session.next(app.config.tokens.lifetime, now);
     // `next` has expired too if the lifetime of sessions was shortened after the login.
     if session.expires_at <= now || next.expires_at <= now {
         return Err(ApiError::TokenExpired);
     }
-    match app.store.refresh_session(&next, now).await? {
-        RefreshOutcome::Refreshed => {
-            let tokens = app.keyring.issue(&next, &issuer, &app.config.tokens, now).await?;
+    match app.store.refresh_session(&next, &claims, now).await? {
+        RefreshOutcome::Refreshed { claims } => {
+            let tokens = app.keyring.issue(&next, &claims, &issuer, &app.config.tokens, now).await?;
             Response::ok(&TokenPair::from(&tokens))
         }
         RefreshOutcome::ReuseDetected => Err(ApiError::TokenReused),

@@ -22,6 +22,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
                 "email",
                 "token_version",
                 "is_disabled",
+                "claims",
             ]),
             Table::Sessions.with(&[Action::BatchGetItem]).items(&[USER]).attributes(CALLER_SESSION),
             Table::Users.with(&[Action::UpdateItem]).items(&[USER]).attributes(&[
@@ -67,11 +68,12 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
 
     let now = app.clock.now();
     let session = Session::replacing(&caller, caller.started_at, app.config.tokens.lifetime, now);
-    // Before the email is replaced, so that a failure here replaces none.
-    let tokens = app.keyring.issue(&session, &issuer, &app.config.tokens, now).await?;
     let user_agent = UserAgent::from_header(request.user_agent.as_deref());
     match app.accounts()?.change_email(&caller, &email, &session, &user_agent, now).await? {
-        EmailChangeOutcome::Changed => Response::ok(&TokenPair::from(&tokens)),
+        EmailChangeOutcome::Changed { claims } => {
+            let tokens = app.keyring.issue(&session, &claims, &issuer, &app.config.tokens, now).await?;
+            Response::ok(&TokenPair::from(&tokens))
+        }
         EmailChangeOutcome::Taken => Err(ApiError::taken(&["email"])),
     }
 }

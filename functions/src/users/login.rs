@@ -42,6 +42,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
                 "token_version",
                 "is_disabled",
                 "password_reset_at",
+                "claims",
             ]),
             Table::Limits.with(&[Action::UpdateItem]).items(&[PASSWORD_LIMITS]),
             Table::Sessions.with(&[Action::PutItem]).items(&[USER]),
@@ -135,13 +136,13 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     limits.count(app, now).await?;
     let hash = credentials.as_ref().map(|credentials| &credentials.password_hash);
     match ((app.hasher.matches)(&password, hash, app.config.bcrypt_cost), credentials) {
-        (true, Some(Credentials { user_id, token_version, is_disabled, .. })) => {
+        (true, Some(Credentials { user_id, token_version, is_disabled, claims, .. })) => {
             limits.refund(app, now).await;
             if is_disabled {
                 return Err(ApiError::UserDisabled);
             }
             let session = Session::new(user_id, token_version, app.config.tokens.lifetime, now);
-            let tokens = app.keyring.issue(&session, &issuer, &app.config.tokens, now).await?;
+            let tokens = app.keyring.issue(&session, &claims, &issuer, &app.config.tokens, now).await?;
             let device_token = app.keyring.issue_device(user_id, &issuer, now).await?;
             let user_agent = UserAgent::from_header(request.user_agent.as_deref());
             app.store.start_session(&session, &user_agent).await?;

@@ -98,7 +98,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     }
     // Before the SMS session is consumed, so that a failure here leaves it usable.
     let session = Session::new(account.user_id, account.token_version, app.config.tokens.lifetime, now);
-    let tokens = app.keyring.issue(&session, &issuer, &app.config.tokens, now).await?;
+    let tokens = app.keyring.issue(&session, &account.claims, &issuer, &app.config.tokens, now).await?;
     let device_token = app.keyring.issue_device(account.user_id, &issuer, now).await?;
     let user_agent = UserAgent::from_header(request.user_agent.as_deref());
     if !app.store.start_session_by_code(&session, &user_agent, &phone, &session_id.key(), now).await? {

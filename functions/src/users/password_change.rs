@@ -35,6 +35,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
                 "name",
                 "token_version",
                 "is_disabled",
+                "claims",
             ]),
             Table::Sessions.with(&[Action::BatchGetItem]).items(&[USER]).attributes(CALLER_SESSION),
             Table::Limits.with(&[Action::UpdateItem]).items(&[PASSWORD_LIMITS_OF_SESSIONS]),
@@ -125,7 +126,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     // The user proved the password: this is a login.
     let session = Session::replacing(&caller, now, app.config.tokens.lifetime, now);
     // Before the password is replaced, so that a failure here replaces none.
-    let tokens = app.keyring.issue(&session, &issuer, &app.config.tokens, now).await?;
+    let tokens = app.keyring.issue(&session, &own.claims, &issuer, &app.config.tokens, now).await?;
     let user_agent = UserAgent::from_header(request.user_agent.as_deref());
     app.accounts()?.change_password(&caller, &hash, &session, &user_agent, now).await?;
     Response::ok(&TokenPair::from(&tokens))

@@ -27,6 +27,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
                 "phone",
                 "token_version",
                 "is_disabled",
+                "claims",
             ]),
             Table::Sessions.with(&[Action::BatchGetItem]).items(&[USER]).attributes(CALLER_SESSION),
             Table::Users.with(&[Action::UpdateItem]).items(&[USER]).attributes(&[
@@ -78,8 +79,6 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let phone = app.store.verified_phone(&key, Purpose::PhoneChange, now).await?;
     let phone = phone.ok_or(ApiError::PhoneNotVerified)?;
     let session = Session::replacing(&caller, caller.started_at, app.config.tokens.lifetime, now);
-    // Before the phone number is replaced, so that a failure here replaces none.
-    let tokens = app.keyring.issue(&session, &issuer, &app.config.tokens, now).await?;
     let user_agent = UserAgent::from_header(request.user_agent.as_deref());
     let outcome = app.accounts()?.change_phone(&caller, &phone, &key, &session, &user_agent, now).await;
     if let Err(CallerError::Store(error)) = &outcome {
@@ -87,11 +86,12 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
         tracing::error!(cause = %error, "the outcome of a change of a phone number is unknown");
     }
     match outcome? {
-        PhoneChangeOutcome::Changed { previous } => {
+        PhoneChangeOutcome::Changed { previous, claims } => {
             // In the language of the phone's country: the owner of the phone may not have sent this request.
             let text = sms_text::phone_was_changed(Language::for_phone(&previous), &app.config.service_name);
             // Strangers, who may exhaust their part of the total, must not keep the owner from getting it.
             send_notice(app, &previous, &text, app.config.limits.sms_per_day, now).await;
+            let tokens = app.keyring.issue(&session, &claims, &issuer, &app.config.tokens, now).await?;
             Response::ok(&TokenPair::from(&tokens))
         }
         PhoneChangeOutcome::NotVerified => Err(ApiError::PhoneNotVerified),

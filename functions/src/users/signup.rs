@@ -11,7 +11,7 @@ use shared::app::App;
 use shared::config::Config;
 use shared::store::{NewUser, Session, SignUpAttemptOutcome, SignUpOutcome};
 use shared::values::{
-    Email, FieldError, FieldErrors, Lenient, Name, Nickname, Password, Phone, SmsSessionId, UserAgent, UserId,
+    Claims, Email, FieldError, FieldErrors, Lenient, Name, Nickname, Password, Phone, SmsSessionId, UserAgent, UserId,
 };
 
 use crate::http::{ApiError, Authentication, Endpoint, ErrorCode, Request, Response, Rule};
@@ -130,7 +130,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     };
     // Before the user is created, so that a failure here leaves none.
     let session = Session::new(id, 0, app.config.tokens.lifetime, now);
-    let tokens = app.keyring.issue(&session, &issuer, &app.config.tokens, now).await?;
+    let tokens = app.keyring.issue(&session, &Claims::NONE, &issuer, &app.config.tokens, now).await?;
     let device_token = app.keyring.issue_device(id, &issuer, now).await?;
     let user_agent = UserAgent::from_header(request.user_agent.as_deref());
     match app.store.sign_up(&user, &session, &user_agent, &key, now).await? {

@@ -12,11 +12,11 @@ use shared::store::{
     VerificationOutcome,
 };
 use shared::values::Purpose::{Login, Signup};
-use shared::values::UserAgent;
+use shared::values::{Claims, UserAgent};
 
 use crate::guarantees::{
-    NOW, attempt, caller, exists, logged_in, next, parse, phone, refresh, session_lifetime, sign_up, sms_session,
-    token_version_of, user, verified,
+    NOW, REFRESHED, attempt, caller, exists, logged_in, next, parse, phone, refresh, session_lifetime, sign_up,
+    sms_session, token_version_of, user, verified,
 };
 use crate::http::url_of;
 use crate::proxy::{Fault, every_call, first_call, proxy};
@@ -184,9 +184,9 @@ async fn refresh_whose_response_is_lost_advances_once() {
     let store = tables.store();
     let first = logged_in(&store).await;
     let losing = tables.store_at(&proxy(first_call(Fault::LoseResponse)));
-    assert_eq!(refresh(&losing, first, NOW + 100).await, RefreshOutcome::Refreshed);
+    assert_eq!(refresh(&losing, first, NOW + 100).await, REFRESHED);
     // Later than the reuse interval, which would accept the first token again.
-    assert_eq!(refresh(&store, next(first, NOW + 100), NOW + 200).await, RefreshOutcome::Refreshed);
+    assert_eq!(refresh(&store, next(first, NOW + 100), NOW + 200).await, REFRESHED);
 }
 
 #[tokio::test]
@@ -195,8 +195,8 @@ async fn refresh_of_unknown_outcome_can_be_retried() {
     let store = tables.store();
     let first = logged_in(&store).await;
     let losing = tables.store_at(&proxy(every_call(Fault::LoseResponse)));
-    assert_busy(losing.refresh_session(&next(first, NOW + 100), NOW + 100).await);
-    assert_eq!(refresh(&store, first, NOW + 110).await, RefreshOutcome::Refreshed);
+    assert_busy(losing.refresh_session(&next(first, NOW + 100), &Claims::NONE, NOW + 100).await);
+    assert_eq!(refresh(&store, first, NOW + 110).await, REFRESHED);
 }
 
 #[tokio::test]
@@ -204,13 +204,13 @@ async fn reuse_is_detected_again_after_a_failed_revocation() {
     let tables = Tables::create();
     let store = tables.store();
     let first = logged_in(&store).await;
-    assert_eq!(refresh(&store, first, NOW).await, RefreshOutcome::Refreshed);
+    assert_eq!(refresh(&store, first, NOW).await, REFRESHED);
     let late = NOW + REUSE_INTERVAL_SECONDS + 1;
     let throttle_all_but_the_first = |operation: &str, nth| {
         if operation == "TransactWriteItems" && nth == 1 { Fault::None } else { Fault::Throttle }
     };
     let throttled = tables.store_at(&proxy(throttle_all_but_the_first));
-    assert_busy(throttled.refresh_session(&next(first, late), late).await);
+    assert_busy(throttled.refresh_session(&next(first, late), &Claims::NONE, late).await);
     assert_busy(throttled.revoke_session(&first).await);
     assert_busy(throttled.revoke_all_sessions(&first).await);
     assert_busy(throttled.start_session(&first, &UserAgent::default()).await);
@@ -232,7 +232,7 @@ async fn login_by_code_whose_response_is_lost_starts_one_session() {
     // The SDK repeats the call, which DynamoDB recognizes.
     assert!(log_in(&tables.store_at(&proxy(first_call(Fault::LoseResponse)))).await.unwrap());
     assert!(!log_in(&store).await.unwrap());
-    assert_eq!(refresh(&store, session, NOW + 100).await, RefreshOutcome::Refreshed);
+    assert_eq!(refresh(&store, session, NOW + 100).await, REFRESHED);
 }
 
 #[tokio::test]

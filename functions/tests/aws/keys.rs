@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use shared::aws::{PublicKeys, Rotation, Rotator, SdkConfig, SecretKeys, sdk_config};
 use shared::store::Session;
 use shared::tokens::{KeySource as _, Keyring};
-use shared::values::UserId;
+use shared::values::{Claims, UserId};
 
 use crate::guarantees::config;
 use crate::services::{Tables, call, post, properties, unique, url};
@@ -186,7 +186,7 @@ pub(crate) async fn published(verifier: &Keyring, now: i64) -> Vec<String> {
 pub(crate) async fn issue(signer: &Keyring, now: i64) -> Option<String> {
     let settings = config().tokens;
     let session = Session::new(UserId::new(now), 0, settings.lifetime, now);
-    let tokens = signer.issue(&session, ISSUER, &settings, now).await.ok()?;
+    let tokens = signer.issue(&session, &Claims::NONE, ISSUER, &settings, now).await.ok()?;
     Some(tokens.access_token.expose_secret().to_owned())
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 use shared::store::{Accounts as _, CallerError, Sessions as _, SmsSessions as _, StoreError, Users as _};
-use shared::values::{Email, Field as _, Purpose, SmsSessionId};
+use shared::values::{Claims, Email, Field as _, Purpose, SmsSessionId};
 
 use crate::guarantees::{FullStore, NOW, TestStore, caller, guarantees, logged_in, next, phone, verified};
 use crate::proxy::{Fault, observing_proxy};
@@ -141,7 +141,7 @@ async fn missing_attributes_of_users_are_errors() {
         assert_invalid(store.list_sessions(&own, NOW).await, attribute);
     }
     remove(&tables.users, &user, "token_version");
-    assert_invalid(store.refresh_session(&next(session, NOW), NOW).await, "token_version");
+    assert_invalid(store.refresh_session(&next(session, NOW), &Claims::NONE, NOW).await, "token_version");
     assert_invalid(store.revoke_all_sessions(&session).await, "token_version");
     assert_invalid(store.profile(&caller(&session), NOW).await, "token_version");
     assert_invalid(store.account(&phone(1)).await, "token_version");

@@ -66,7 +66,7 @@ pub(super) async fn assert_replaced(store: &dyn FullStore, old: &Session, new: &
         assert_eq!(refresh(store, *revoked, NOW).await, RefreshOutcome::Revoked);
     }
     store.profile(&caller(new), NOW).await.unwrap();
-    assert_eq!(refresh(store, *new, NOW).await, RefreshOutcome::Refreshed);
+    assert_eq!(refresh(store, *new, NOW).await, REFRESHED);
     assert_eq!(store.list_sessions(&caller(new), NOW).await.unwrap().len(), 1);
 }
 
@@ -125,7 +125,7 @@ pub(crate) async fn change_of_the_phone_moves_the_number_and_consumes_the_sms_se
     let other = logged_in_again(store, session.user_id, NOW).await;
     let key = verified(store, phone(2), PhoneChange, NOW).await.key;
     let (outcome, new) = change_phone(store, &session, &phone(2), &key).await.unwrap();
-    assert_eq!(outcome, PhoneChangeOutcome::Changed { previous: phone(1) });
+    assert_eq!(outcome, PhoneChangeOutcome::Changed { previous: phone(1), claims: Claims::NONE });
     assert_replaced(store, &session, &new, &[other]).await;
     assert_eq!(is_taken(store, "minji@example.com", phone(1)).await, (true, false));
     assert_eq!(is_taken(store, "minji@example.com", phone(2)).await, (true, true));
@@ -181,7 +181,7 @@ pub(crate) async fn change_of_the_phone_to_a_taken_number_changes_nothing(test: 
         assert!(is_verified(store, &key, PhoneChange, NOW).await, "the SMS session stays usable");
     }
     assert_eq!(profile_of(store, &session).await[1], phone(1).e164());
-    assert_eq!(refresh(store, session, NOW).await, RefreshOutcome::Refreshed);
+    assert_eq!(refresh(store, session, NOW).await, REFRESHED);
 }
 
 pub(crate) async fn change_of_the_email_moves_the_email(test: TestStore) {
@@ -189,7 +189,7 @@ pub(crate) async fn change_of_the_email_moves_the_email(test: TestStore) {
     let session = logged_in(store).await;
     let other = logged_in_again(store, session.user_id, NOW).await;
     let (outcome, second) = change_email(store, &session, "New@Example.com").await.unwrap();
-    assert_eq!(outcome, EmailChangeOutcome::Changed);
+    assert_eq!(outcome, EmailChangeOutcome::Changed { claims: Claims::NONE });
     assert_replaced(store, &session, &second, &[other]).await;
     assert_eq!(is_taken(store, "minji@example.com", phone(1)).await, (false, true));
     assert_eq!(is_taken(store, "new@example.com", phone(1)).await, (true, true));
@@ -197,7 +197,7 @@ pub(crate) async fn change_of_the_email_moves_the_email(test: TestStore) {
     // The same email can have another spelling.
     let second = next(second, NOW);
     let (outcome, third) = change_email(store, &second, "new@example.com").await.unwrap();
-    assert_eq!(outcome, EmailChangeOutcome::Changed);
+    assert_eq!(outcome, EmailChangeOutcome::Changed { claims: Claims::NONE });
     assert_replaced(store, &second, &third, &[]).await;
     assert_eq!(profile_of(store, &third).await[0], "new@example.com");
     assert!(store.is_email_taken(&parse("new@example.com")).await.unwrap());
@@ -212,7 +212,7 @@ pub(crate) async fn change_of_the_email_to_a_taken_one_changes_nothing(test: Tes
     assert_eq!(outcome, EmailChangeOutcome::Taken);
     assert_eq!(profile_of(store, &session).await[0], "minji@example.com");
     assert!(store.is_email_taken(&parse("minji@example.com")).await.unwrap());
-    assert_eq!(refresh(store, session, NOW).await, RefreshOutcome::Refreshed);
+    assert_eq!(refresh(store, session, NOW).await, REFRESHED);
 }
 
 pub(crate) async fn deletion_frees_email_and_phone_and_deletes_the_counts(test: TestStore) {
@@ -284,5 +284,5 @@ pub(crate) async fn rejected_caller_changes_nothing(test: TestStore) {
     assert_eq!(is_taken(store, "new@example.com", phone(2)).await, (false, false));
     assert!(is_verified(store, &key, PhoneChange, NOW).await);
     assert_eq!(token_version_of(store, session.user_id).await, 0);
-    assert_eq!(refresh(store, session, NOW).await, RefreshOutcome::Refreshed);
+    assert_eq!(refresh(store, session, NOW).await, REFRESHED);
 }

@@ -84,7 +84,7 @@ pub(crate) async fn change_of_the_phone_races_with_resets_of_the_old_number(test
     let count = |expected: &Option<PhoneChangeOutcome>| {
         outcomes.iter().filter(|outcome| matches!(outcome, Ok(found) if found == expected)).count()
     };
-    let moved = count(&Some(PhoneChangeOutcome::Changed { previous: phone(1) }));
+    let moved = count(&Some(PhoneChangeOutcome::Changed { previous: phone(1), claims: Claims::NONE }));
     assert_eq!(moved, usize::from(is_moved));
     if is_moved {
         // No reset of the old number happened, neither before the change nor after it.
@@ -148,7 +148,7 @@ pub(crate) async fn concurrent_changes_to_one_phone_succeed_once(test: TestStore
     let mut winners = 0;
     for (n, outcome) in outcomes.iter().enumerate() {
         let (outcome, new) = outcome.as_ref().unwrap();
-        let is_winner = *outcome == PhoneChangeOutcome::Changed { previous: phone(n) };
+        let is_winner = *outcome == PhoneChangeOutcome::Changed { previous: phone(n), claims: Claims::NONE };
         assert!(is_winner || *outcome == PhoneChangeOutcome::Taken, "{outcome:?}");
         if is_winner {
             users[n] = *new;
@@ -207,7 +207,7 @@ pub(crate) async fn crossing_changes_of_the_email_leave_one_owner_of_each(test: 
     let mut current = users;
     for (n, outcome) in outcomes.into_iter().enumerate() {
         match outcome {
-            Ok((EmailChangeOutcome::Changed, new)) => {
+            Ok((EmailChangeOutcome::Changed { .. }, new)) => {
                 assert_eq!(current[n % 2], users[n % 2], "a session changed the email twice");
                 current[n % 2] = new;
             }
@@ -245,7 +245,7 @@ pub(crate) async fn deletion_races_with_refreshes(test: TestStore) {
                 return store.delete_account(&caller(&session), NOW).await.map(|()| true);
             }
             let session = if n % 2 == 0 { session } else { other };
-            store.refresh_session(&next(session, NOW), NOW).await?;
+            store.refresh_session(&next(session, NOW), &Claims::NONE, NOW).await?;
             Ok(false)
         })
         .await;

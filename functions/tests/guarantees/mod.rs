@@ -21,13 +21,13 @@ use std::sync::Arc;
 
 use shared::config::Config;
 use shared::store::{
-    Accounts, AttemptOutcome, Caller, CallerError, LoginIdentifier, NewUser, RefreshOutcome, Session, SessionLifetime,
-    SignUpOutcome, SmsSession, Store, StoreError, VerificationOutcome,
+    Accounts, AttemptOutcome, Caller, CallerError, LoginIdentifier, NewUser, RefreshOutcome, Session,
+    SessionLifetime, SignUpOutcome, SmsSession, Store, StoreError, VerificationOutcome,
 };
 use shared::values::Purpose::{Login, PasswordReset, Signup};
 use shared::values::{
-    AuthCode, CodeLength, Email, Field, PasswordHash, Phone, Purpose, Region, SmsSessionId, SmsSessionKey, SourceIp,
-    UserAgent, UserId,
+    AuthCode, Claims, CodeLength, Email, Field, PasswordHash, Phone, Purpose, Region, SmsSessionId, SmsSessionKey,
+    SourceIp, UserAgent, UserId,
 };
 
 pub(crate) use every::guarantees;
@@ -270,11 +270,14 @@ async fn logged_in_again(store: &dyn FullStore, user_id: UserId, now: i64) -> Se
     session
 }
 
+/// The outcome of a refresh by a user without claims.
+pub(crate) const REFRESHED: RefreshOutcome = RefreshOutcome::Refreshed { claims: Claims::NONE };
+
 /// Returns the next generation of a session.
 pub(crate) fn next(session: Session, now: i64) -> Session {
     session.next(session_lifetime(), now)
 }
 
 pub(crate) async fn refresh(store: &dyn FullStore, session: Session, now: i64) -> RefreshOutcome {
-    store.refresh_session(&next(session, now), now).await.unwrap()
+    store.refresh_session(&next(session, now), &Claims::NONE, now).await.unwrap()
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use shared::store::ListedSession;
-use shared::store::RefreshOutcome::{Refreshed, ReuseDetected, Revoked};
+use shared::store::RefreshOutcome::{ReuseDetected, Revoked};
 use shared::store::sessions::REUSE_INTERVAL_SECONDS;
 
 use uuid::Uuid;
@@ -14,7 +14,7 @@ pub(crate) async fn refresh_advances_by_one_generation(test: TestStore) {
     let store = test.connection();
     let mut session = logged_in(store).await;
     for day in 1..=5 {
-        assert_eq!(refresh(store, session, NOW + day * DAY).await, Refreshed);
+        assert_eq!(refresh(store, session, NOW + day * DAY).await, REFRESHED);
         session = next(session, NOW + day * DAY);
     }
     let skipping_one = next(session, NOW + 6 * DAY);
@@ -24,14 +24,14 @@ pub(crate) async fn refresh_advances_by_one_generation(test: TestStore) {
 pub(crate) async fn retry_within_reuse_interval_returns_the_same_generation(test: TestStore) {
     let store = test.connection();
     let first = logged_in(store).await;
-    assert_eq!(refresh(store, first, NOW + 100).await, Refreshed);
+    assert_eq!(refresh(store, first, NOW + 100).await, REFRESHED);
     for now in [NOW + 100, NOW + 101, NOW + 100 + REUSE_INTERVAL_SECONDS] {
-        assert_eq!(refresh(store, first, now).await, Refreshed);
+        assert_eq!(refresh(store, first, now).await, REFRESHED);
     }
     // A retry neither advances the session nor extends the interval.
     let second = next(first, NOW + 100);
-    assert_eq!(refresh(store, second, NOW + 131).await, Refreshed);
-    assert_eq!(refresh(store, second, NOW + 131).await, Refreshed);
+    assert_eq!(refresh(store, second, NOW + 131).await, REFRESHED);
+    assert_eq!(refresh(store, second, NOW + 131).await, REFRESHED);
     assert_eq!(refresh(store, first, NOW + 131).await, ReuseDetected, "only the latest predecessor is accepted");
 }
 
@@ -39,34 +39,36 @@ pub(crate) async fn reusing_a_refresh_token_revokes_its_session(test: TestStore)
     let store = test.connection();
     let first = logged_in(store).await;
     let other = logged_in_again(store, first.user_id, NOW).await;
-    assert_eq!(refresh(store, first, NOW + 100).await, Refreshed);
+    assert_eq!(refresh(store, first, NOW + 100).await, REFRESHED);
     let second = next(first, NOW + 100);
     let late = NOW + 101 + REUSE_INTERVAL_SECONDS;
     assert_eq!(refresh(store, first, late).await, ReuseDetected);
     for revoked in [first, second] {
         assert_eq!(refresh(store, revoked, late).await, Revoked);
     }
-    assert_eq!(refresh(store, other, late).await, Refreshed);
+    assert_eq!(refresh(store, other, late).await, REFRESHED);
 }
 
 pub(crate) async fn concurrent_refreshes_with_one_token_return_one_generation(test: TestStore) {
     let store = test.connection();
     let first = logged_in(store).await;
     let second = next(first, NOW + 100);
-    let outcomes = test.race(|store, _| async move { store.refresh_session(&second, NOW + 100).await }).await;
-    assert!(outcomes.iter().all(|&outcome| outcome == Refreshed));
+    let outcomes =
+        test.race(|store, _| async move { store.refresh_session(&second, &Claims::NONE, NOW + 100).await }).await;
+    assert!(outcomes.iter().all(|outcome| *outcome == REFRESHED));
     // The second generation is the latest, so that the third follows.
-    assert_eq!(refresh(store, second, NOW + 200).await, Refreshed);
+    assert_eq!(refresh(store, second, NOW + 200).await, REFRESHED);
     assert_eq!(refresh(store, first, NOW + 200).await, ReuseDetected);
 }
 
 pub(crate) async fn concurrent_refreshes_with_a_used_token_are_rejected(test: TestStore) {
     let store = test.connection();
     let first = logged_in(store).await;
-    assert_eq!(refresh(store, first, NOW).await, Refreshed);
+    assert_eq!(refresh(store, first, NOW).await, REFRESHED);
     let late = NOW + REUSE_INTERVAL_SECONDS + 1;
-    let outcomes = test.race(|store, _| async move { store.refresh_session(&next(first, late), late).await }).await;
-    assert!(outcomes.iter().all(|&outcome| outcome != Refreshed));
+    let outcomes =
+        test.race(|store, _| async move { store.refresh_session(&next(first, late), &Claims::NONE, late).await }).await;
+    assert!(outcomes.iter().all(|outcome| *outcome != REFRESHED));
     assert!(outcomes.contains(&ReuseDetected));
     assert_eq!(refresh(store, next(first, NOW), late).await, Revoked);
 }
@@ -77,15 +79,15 @@ pub(crate) async fn expired_session_is_revoked_before_it_is_deleted(test: TestSt
     let other = logged_in_again(store, first.user_id, NOW).await;
     let third = logged_in_again(store, first.user_id, NOW).await;
     assert_eq!(refresh(store, first, first.expires_at).await, Revoked);
-    assert_eq!(refresh(store, other, other.expires_at - 1).await, Refreshed);
+    assert_eq!(refresh(store, other, other.expires_at - 1).await, REFRESHED);
     let second = next(other, other.expires_at - 1);
     assert!(second.expires_at > other.expires_at, "a refresh extends the session");
     assert_eq!(refresh(store, second, second.expires_at).await, Revoked);
     // The reuse interval does not outlast the session.
     let short = Session { expires_at: NOW + 110, ..next(third, NOW + 100) };
-    assert_eq!(store.refresh_session(&short, NOW + 100).await.unwrap(), Refreshed);
-    assert_eq!(store.refresh_session(&short, NOW + 109).await.unwrap(), Refreshed);
-    assert_eq!(store.refresh_session(&short, NOW + 110).await.unwrap(), Revoked);
+    assert_eq!(store.refresh_session(&short, &Claims::NONE, NOW + 100).await.unwrap(), REFRESHED);
+    assert_eq!(store.refresh_session(&short, &Claims::NONE, NOW + 109).await.unwrap(), REFRESHED);
+    assert_eq!(store.refresh_session(&short, &Claims::NONE, NOW + 110).await.unwrap(), Revoked);
 }
 
 pub(crate) async fn revoking_a_session_revokes_no_other(test: TestStore) {
@@ -96,7 +98,7 @@ pub(crate) async fn revoking_a_session_revokes_no_other(test: TestStore) {
         store.revoke_session(&session).await.unwrap();
         assert_eq!(refresh(store, session, NOW).await, Revoked);
     }
-    assert_eq!(refresh(store, other, NOW).await, Refreshed);
+    assert_eq!(refresh(store, other, NOW).await, REFRESHED);
     assert_eq!(token_version_of(store, session.user_id).await, 0);
 }
 
@@ -115,7 +117,7 @@ pub(crate) async fn revoking_all_sessions_increments_the_token_version_once(test
             assert_eq!(refresh(store, revoked, NOW).await, Revoked);
         }
         session = logged_in_again(store, session.user_id, NOW).await;
-        assert_eq!(refresh(store, session, NOW).await, Refreshed);
+        assert_eq!(refresh(store, session, NOW).await, REFRESHED);
     }
 }
 
@@ -143,7 +145,7 @@ pub(crate) async fn reset_revokes_all_sessions_and_increments_the_token_version(
     store.start_session(&late, &user_agent()).await.unwrap();
     assert_eq!(refresh(store, late, now).await, Revoked);
     let new = logged_in_again(store, user_id, now).await;
-    assert_eq!(refresh(store, new, now).await, Refreshed);
+    assert_eq!(refresh(store, new, now).await, REFRESHED);
 }
 
 pub(crate) async fn session_of_an_unknown_user_is_revoked(test: TestStore) {
@@ -170,7 +172,7 @@ pub(crate) async fn concurrent_refreshes_do_not_survive_a_reset(test: TestStore)
                 if n == CALLS / 2 {
                     store.reset_password(first.user_id, &hash, &phone(1), &key, now).await
                 } else {
-                    store.refresh_session(&next(first, now), now).await.map(|_| false)
+                    store.refresh_session(&next(first, now), &Claims::NONE, now).await.map(|_| false)
                 }
             }
         })
@@ -195,7 +197,7 @@ pub(crate) async fn listed_sessions_are_neither_revoked_nor_expired(test: TestSt
     let fourth = logged_in_again(store, first.user_id, NOW + DAY).await;
     let other = signed_up(store, "other@example.com", phone(2), NOW).await;
     store.revoke_session(&fourth).await.unwrap();
-    assert_eq!(refresh(store, third, NOW + 2 * DAY).await, Refreshed);
+    assert_eq!(refresh(store, third, NOW + 2 * DAY).await, REFRESHED);
 
     let mut sessions = store.list_sessions(&caller(&second), NOW + 2 * DAY).await.unwrap();
     sessions.sort_by_key(|session| session.created_at);
@@ -227,7 +229,7 @@ pub(crate) async fn listed_session_is_revoked_once_and_by_its_user_only(test: Te
     assert!(store.revoke_listed_session(&own, second.id, NOW).await.unwrap());
     assert!(!store.revoke_listed_session(&own, second.id, NOW).await.unwrap());
     assert_eq!(refresh(store, second, NOW + 100).await, Revoked);
-    assert_eq!(refresh(store, others, NOW + 100).await, Refreshed);
+    assert_eq!(refresh(store, others, NOW + 100).await, REFRESHED);
 
     // Expired, and of an older token version.
     let third = logged_in_again(store, first.user_id, NOW + 100).await;
@@ -253,7 +255,7 @@ pub(crate) async fn deleted_sessions_of_a_user_are_those_of_no_other(test: TestS
     for session in [first, second] {
         assert_eq!(refresh(store, session, NOW + 100).await, Revoked);
     }
-    assert_eq!(refresh(store, others, NOW + 100).await, Refreshed);
+    assert_eq!(refresh(store, others, NOW + 100).await, REFRESHED);
 }
 
 /// Starts another session of a user by code, if the SMS session permits it.
@@ -268,7 +270,7 @@ pub(crate) async fn login_by_code_starts_a_session_and_consumes_the_sms_session(
     let session = new_session(first.user_id, NOW);
     assert!(log_in_by_code(store, &session, phone(1), &key, NOW).await);
     for session in [first, session] {
-        assert_eq!(refresh(store, session, NOW + 100).await, Refreshed);
+        assert_eq!(refresh(store, session, NOW + 100).await, REFRESHED);
     }
     let another = new_session(first.user_id, NOW);
     assert!(!log_in_by_code(store, &another, phone(1), &key, NOW).await);
@@ -310,7 +312,7 @@ pub(crate) async fn concurrent_logins_with_one_code_start_one_session(test: Test
         .await;
     assert_eq!(outcomes.iter().filter(|(is_started, _)| *is_started).count(), 1);
     for (is_started, session) in outcomes {
-        let expected = if is_started { Refreshed } else { Revoked };
+        let expected = if is_started { REFRESHED } else { Revoked };
         assert_eq!(refresh(store, session, NOW + 100).await, expected);
     }
 }

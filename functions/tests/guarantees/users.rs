@@ -196,7 +196,7 @@ pub(crate) async fn disabled_user_is_rejected_until_enabled(test: TestStore) {
 
     assert!(store.set_disabled(id, false, now).await.unwrap());
     store.profile(&caller(&session), now).await.unwrap();
-    assert_eq!(refresh(store, session, now).await, RefreshOutcome::Refreshed);
+    assert_eq!(refresh(store, session, now).await, REFRESHED);
     assert!(store.reset_password(id, &second_hash(), &phone(1), &key, now).await.unwrap());
     let unknown = UserId::new(NOW);
     assert!(!store.set_disabled(unknown, true, now).await.unwrap());

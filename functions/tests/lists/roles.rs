@@ -18,7 +18,7 @@ pub(crate) const ROLES: [(&str, &[&str]); 21] = [
         "email-change",
         &[
             "dynamodb:BatchGetItem on SessionsTable [USER#*] (pk sk expires_at)",
-            "dynamodb:BatchGetItem on UsersTable [USER#*] (pk email token_version is_disabled)",
+            "dynamodb:BatchGetItem on UsersTable [USER#*] (pk email token_version is_disabled claims)",
             "dynamodb:DeleteItem on SessionsTable [USER#*]",
             "dynamodb:DeleteItem on UsersTable [EMAIL#*] (pk user_id)",
             "dynamodb:GetItem on PublicKeysTable [WARM]",
@@ -42,7 +42,7 @@ pub(crate) const ROLES: [(&str, &[&str]); 21] = [
         &[
             "dynamodb:GetItem on PublicKeysTable [WARM]",
             "dynamodb:GetItem on UsersTable [EMAIL#* PHONE#*]",
-            "dynamodb:GetItem on UsersTable [USER#*] (pk password_hash token_version is_disabled password_reset_at)",
+            "dynamodb:GetItem on UsersTable [USER#*] (pk password_hash token_version is_disabled password_reset_at claims)",
             "dynamodb:PutItem on SessionsTable [USER#*]",
             "dynamodb:UpdateItem on LimitsTable [PASSWORD#*]",
             "secretsmanager:GetSecretValue on PrivateKeysSecret, AWSCURRENT only",
@@ -55,7 +55,7 @@ pub(crate) const ROLES: [(&str, &[&str]); 21] = [
             "dynamodb:DeleteItem on SmsSessionsTable [SESSION#*]",
             "dynamodb:GetItem on PublicKeysTable [WARM]",
             "dynamodb:GetItem on UsersTable [PHONE#*]",
-            "dynamodb:GetItem on UsersTable [USER#*] (pk phone token_version email name is_disabled password_reset_at)",
+            "dynamodb:GetItem on UsersTable [USER#*] (pk phone token_version email name is_disabled password_reset_at claims)",
             "dynamodb:PutItem on SessionsTable [USER#*]",
             "dynamodb:UpdateItem on LimitsTable [SMS#IP#*]",
             "dynamodb:UpdateItem on SmsSessionsTable [SESSION#*]",
@@ -80,7 +80,7 @@ pub(crate) const ROLES: [(&str, &[&str]); 21] = [
             "dynamodb:GetItem on PublicKeysTable [WARM]",
             "dynamodb:GetItem on SmsSessionsTable [SESSION#*]",
             "dynamodb:GetItem on UsersTable [PHONE#*]",
-            "dynamodb:GetItem on UsersTable [USER#*] (pk phone token_version email name is_disabled password_reset_at)",
+            "dynamodb:GetItem on UsersTable [USER#*] (pk phone token_version email name is_disabled password_reset_at claims)",
             "dynamodb:UpdateItem on LimitsTable [SMS#DAY*]",
             "dynamodb:UpdateItem on UsersTable [USER#*] \
              (pk phone password_hash updated_at password_reset_at token_version is_disabled)",
@@ -94,7 +94,7 @@ pub(crate) const ROLES: [(&str, &[&str]); 21] = [
         &[
             "dynamodb:BatchGetItem on SessionsTable [USER#*] (pk sk expires_at)",
             "dynamodb:BatchGetItem on UsersTable [USER#*] \
-             (pk password_hash email phone name token_version is_disabled)",
+             (pk password_hash email phone name token_version is_disabled claims)",
             "dynamodb:DeleteItem on SessionsTable [USER#*]",
             "dynamodb:GetItem on PublicKeysTable [WARM]",
             "dynamodb:PutItem on SessionsTable [USER#*]",
@@ -107,7 +107,7 @@ pub(crate) const ROLES: [(&str, &[&str]); 21] = [
         "phone-change",
         &[
             "dynamodb:BatchGetItem on SessionsTable [USER#*] (pk sk expires_at)",
-            "dynamodb:BatchGetItem on UsersTable [USER#*] (pk phone token_version is_disabled)",
+            "dynamodb:BatchGetItem on UsersTable [USER#*] (pk phone token_version is_disabled claims)",
             "dynamodb:DeleteItem on SessionsTable [USER#*]",
             "dynamodb:DeleteItem on SmsSessionsTable [SESSION#*]",
             "dynamodb:DeleteItem on UsersTable [PHONE#*] (pk user_id)",
@@ -198,7 +198,7 @@ pub(crate) const ROLES: [(&str, &[&str]); 21] = [
             "dynamodb:DeleteItem on SmsSessionsTable [SESSION#*]",
             "dynamodb:GetItem on PublicKeysTable [KEYS]",
             "dynamodb:GetItem on UsersTable [PHONE#*]",
-            "dynamodb:GetItem on UsersTable [USER#*] (pk phone token_version email name is_disabled password_reset_at)",
+            "dynamodb:GetItem on UsersTable [USER#*] (pk phone token_version email name is_disabled password_reset_at claims)",
             "dynamodb:PutItem on SmsSessionsTable [SESSION#*]",
             "dynamodb:UpdateItem on LimitsTable [SMS#*]",
             "sns:GetSMSAttributes on *",
@@ -216,10 +216,10 @@ pub(crate) const ROLES: [(&str, &[&str]); 21] = [
     (
         "token-refresh",
         &[
-            "dynamodb:ConditionCheckItem on UsersTable [USER#*] (pk token_version is_disabled)",
+            "dynamodb:ConditionCheckItem on UsersTable [USER#*] (pk token_version is_disabled claims)",
             "dynamodb:DeleteItem on SessionsTable [USER#*]",
             "dynamodb:GetItem on PublicKeysTable [WARM]",
-            "dynamodb:GetItem on UsersTable [USER#*] (pk token_version is_disabled)",
+            "dynamodb:GetItem on UsersTable [USER#*] (pk token_version is_disabled claims)",
             "dynamodb:UpdateItem on SessionsTable [USER#*]",
             "secretsmanager:GetSecretValue on PrivateKeysSecret, AWSCURRENT only",
         ],

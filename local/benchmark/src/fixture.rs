@@ -10,7 +10,7 @@ use shared::config::Config;
 use shared::error::BoxError;
 use shared::store::Session;
 use shared::tokens::{KeySet, Keyring, TokenSettings, rotation};
-use shared::values::{AuthCode, Field as _, InvalidField, Password, Phone, Purpose, SmsSessionId, UserId};
+use shared::values::{AuthCode, Claims, Field as _, InvalidField, Password, Phone, Purpose, SmsSessionId, UserId};
 
 use crate::events::{
     PASSWORD, get, login, login_on_device, post, profile, replace_password, revoke_session, with_token,
@@ -69,7 +69,7 @@ impl Fixture {
         let device_token = runtime.block_on(keyring.issue_device(user, ISSUER, now))?;
         let mut tokens = Vec::new();
         for _ in 0..TOKENS {
-            let pair = runtime.block_on(keyring.issue(&session, ISSUER, &settings, now))?;
+            let pair = runtime.block_on(keyring.issue(&session, &Claims::NONE, ISSUER, &settings, now))?;
             tokens.push(json!({
                 "access_token": pair.access_token.expose_secret(),
                 "refresh_token": pair.refresh_token.expose_secret(),

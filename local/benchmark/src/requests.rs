@@ -16,7 +16,7 @@ use shared::config::Config;
 use shared::error::BoxError;
 use shared::store::Session;
 use shared::tokens::{KeySet, Keyring, rotation};
-use shared::values::UserId;
+use shared::values::{Claims, UserId};
 
 use crate::events::{SOURCE_IP, post};
 use crate::fake_aws::{FakeAws, ISSUER, LIMITS, PUBLIC_KEYS, TABLES};
@@ -284,7 +284,7 @@ fn old_token(keys: &str, now: i64) -> Result<String, BoxError> {
     let keyring = Keyring::from(KeySet::from_stored(keys)?);
     let session = Session::new(UserId::new(0), 0, settings.lifetime, now - 24 * 60 * 60);
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let tokens = runtime.block_on(keyring.issue(&session, ISSUER, &settings, now))?;
+    let tokens = runtime.block_on(keyring.issue(&session, &Claims::NONE, ISSUER, &settings, now))?;
     Ok(tokens.access_token.expose_secret().to_owned())
 }
 

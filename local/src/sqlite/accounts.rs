@@ -10,6 +10,7 @@ use shared::store::{
 use shared::values::{Email, Name, Nickname, PasswordHash, Phone, Purpose, SmsSessionKey, UserAgent, UserId};
 use uuid::Uuid;
 
+use super::row::{self, claims};
 use super::sms_sessions::{consume, is_usable_for};
 use super::users::is_taken;
 use super::{SqliteStore, limits, sessions, stored};
@@ -42,8 +43,9 @@ impl Accounts for SqliteStore {
                 Ok(OwnCredentials {
                     password_hash: PasswordHash::from_stored(row.get("password_hash")?),
                     email: Masked(row.get("email")?),
-                    phone: phone_of(row)?,
+                    phone: row::phone(row)?,
                     name: Masked(row.get("name")?),
+                    claims: claims(row)?,
                 })
             })
         })
@@ -80,12 +82,12 @@ impl Accounts for SqliteStore {
             if is_taken(db, "phone", phone.e164())? {
                 return Ok(PhoneChangeOutcome::Taken);
             }
-            let previous = read(db, caller, phone_of)?;
+            let (previous, claims) = read(db, caller, |row| Ok((row::phone(row)?, claims(row)?)))?;
             let update = "UPDATE users SET phone = ? WHERE user_id = ?";
             db.execute(update, (phone.e164(), caller.user_id.to_string()))?;
             replace_session(db, caller, session, user_agent, now)?;
             consume(db, key)?;
-            Ok(PhoneChangeOutcome::Changed { previous })
+            Ok(PhoneChangeOutcome::Changed { previous, claims })
         })
     }
 
@@ -106,7 +108,7 @@ impl Accounts for SqliteStore {
             let update = "UPDATE users SET email = ?, email_key = ? WHERE user_id = ?";
             db.execute(update, (email.as_str(), email.normalized(), user_id))?;
             replace_session(db, caller, session, user_agent, now)?;
-            Ok(EmailChangeOutcome::Changed)
+            Ok(EmailChangeOutcome::Changed { claims: read(db, caller, claims)? })
         })
     }
 
@@ -212,8 +214,4 @@ fn profile(row: &Row<'_>) -> rusqlite::Result<Profile> {
         phone: Masked(row.get("phone")?),
         nickname: Masked(row.get("nickname")?),
     })
-}
-
-fn phone_of(row: &Row<'_>) -> rusqlite::Result<Phone> {
-    stored(Phone::from_stored(&row.get::<_, String>("phone")?))
 }

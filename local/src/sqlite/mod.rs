@@ -4,6 +4,7 @@
 mod accounts;
 mod error;
 mod limits;
+mod row;
 mod schema;
 mod sessions;
 mod sms_sessions;

@@ -4,9 +4,10 @@ use async_trait::async_trait;
 use rusqlite::{OptionalExtension as _, Transaction};
 use shared::store::sessions::REUSE_INTERVAL_SECONDS;
 use shared::store::{RefreshOutcome, Session, Sessions, StoreError, Subject};
-use shared::values::{Phone, Purpose, SmsSessionKey, UserAgent, UserId};
+use shared::values::{Claims, Phone, Purpose, SmsSessionKey, UserAgent, UserId};
 use uuid::Uuid;
 
+use super::row::claims;
 use super::sms_sessions::{consume, is_usable_for};
 use super::{SqliteStore, limits};
 
@@ -35,13 +36,15 @@ impl Sessions for SqliteStore {
         })
     }
 
-    async fn refresh_session(&self, next: &Session, now: i64) -> Result<RefreshOutcome, StoreError> {
+    async fn refresh_session(&self, next: &Session, _: &Claims, now: i64) -> Result<RefreshOutcome, StoreError> {
         self.atomically(|db| {
-            let query = "SELECT token_version, is_disabled FROM users WHERE user_id = ?";
+            let query = "SELECT token_version, is_disabled, claims FROM users WHERE user_id = ?";
             let user = db.query_row(query, [next.user_id.to_string()], |row| {
-                Ok((row.get::<_, u32>("token_version")?, row.get::<_, bool>("is_disabled")?))
+                Ok((row.get::<_, u32>("token_version")?, row.get::<_, bool>("is_disabled")?, claims(row)?))
             });
-            let Some((token_version, is_disabled)) = user.optional()? else { return Ok(RefreshOutcome::Revoked) };
+            let Some((token_version, is_disabled, claims)) = user.optional()? else {
+                return Ok(RefreshOutcome::Revoked);
+            };
             if is_disabled {
                 return Ok(RefreshOutcome::UserDisabled);
             }
@@ -54,7 +57,7 @@ impl Sessions for SqliteStore {
             let latest = db.query_row(query, parameters, |row| Ok((row.get::<_, u32>(0)?, row.get::<_, i64>(1)?)));
             let Some((generation, rotated_at)) = latest.optional()? else { return Ok(RefreshOutcome::Revoked) };
             if generation == next.generation && now <= rotated_at + REUSE_INTERVAL_SECONDS {
-                return Ok(RefreshOutcome::Refreshed);
+                return Ok(RefreshOutcome::Refreshed { claims });
             }
             if generation + 1 != next.generation {
                 revoke(db, next.user_id, next.id)?;
@@ -65,7 +68,7 @@ impl Sessions for SqliteStore {
                  WHERE user_id = ? AND session_id = ?",
                 (next.generation, now, next.expires_at, next.user_id.to_string(), next.id.to_string()),
             )?;
-            Ok(RefreshOutcome::Refreshed)
+            Ok(RefreshOutcome::Refreshed { claims })
         })
     }
 

@@ -1,15 +1,16 @@
 //! Users: table `users`. `email_key` is the normalized email.
 
 use async_trait::async_trait;
-use rusqlite::{OptionalExtension as _, Row, Transaction};
+use rusqlite::{OptionalExtension as _, Transaction};
 use shared::secret::Masked;
 use shared::store::{
     Account, Credentials, LoginIdentifier, NewUser, Session, SignUpOutcome, StoreError, Subject, Users,
 };
 use shared::values::{Email, PasswordHash, Phone, Purpose, SmsSessionKey, UserAgent, UserId};
 
+use super::row::{claims, user_id};
 use super::sms_sessions::{consume, is_usable_for};
-use super::{SqliteStore, limits, sessions, stored};
+use super::{SqliteStore, limits, sessions};
 
 #[async_trait]
 impl Users for SqliteStore {
@@ -70,6 +71,7 @@ impl Users for SqliteStore {
                     token_version: row.get("token_version")?,
                     is_disabled: row.get("is_disabled")?,
                     password_reset_at: row.get("password_reset_at")?,
+                    claims: claims(row)?,
                 })
             })
             .optional()
@@ -86,6 +88,7 @@ impl Users for SqliteStore {
                     name: Masked(row.get("name")?),
                     is_disabled: row.get("is_disabled")?,
                     password_reset_at: row.get("password_reset_at")?,
+                    claims: claims(row)?,
                 })
             })
             .optional()
@@ -126,16 +129,13 @@ impl Users for SqliteStore {
     }
 }
 
-fn user_id(row: &Row<'_>) -> rusqlite::Result<UserId> {
-    stored(UserId::from_stored(&row.get::<_, String>("user_id")?))
-}
-
 pub(super) fn is_taken(db: &Transaction<'_>, column: &str, value: &str) -> rusqlite::Result<bool> {
     db.query_row(&format!("SELECT EXISTS (SELECT 1 FROM users WHERE {column} = ?)"), [value], |row| row.get(0))
 }
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::Row;
     use shared::store::SessionLifetime;
     use shared::values::{Field as _, Name, Nickname, Region, SmsSessionId};
 

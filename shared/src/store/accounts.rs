@@ -13,7 +13,7 @@ use super::error::{CallerError, StoreError};
 use super::sessions::{Caller, ListedSession, Session};
 use super::users::Profile;
 use crate::secret::Masked;
-use crate::values::{Email, Name, Nickname, PasswordHash, Phone, SmsSessionKey, UserAgent, UserId};
+use crate::values::{Claims, Email, Name, Nickname, PasswordHash, Phone, SmsSessionKey, UserAgent, UserId};
 
 /// The accounts of callers.
 #[async_trait]
@@ -30,7 +30,7 @@ pub trait Accounts: Send + Sync {
         now: i64,
     ) -> Result<Profile, CallerError>;
 
-    /// Returns the hash of the password, and the values that a new password must not contain.
+    /// Returns the hash of the password, the values that a new password must not contain, and the claims.
     async fn own_credentials(&self, caller: &Caller, now: i64) -> Result<OwnCredentials, CallerError>;
 
     /// Replaces the password. Device tokens stay valid.
@@ -83,7 +83,7 @@ pub trait Accounts: Send + Sync {
     async fn delete_sessions(&self, user_id: UserId) -> Result<(), StoreError>;
 }
 
-/// The caller's password, and the values that a new password must not contain.
+/// The caller's password, what a new password must not contain, and what new tokens contain.
 #[derive(Debug)]
 pub struct OwnCredentials {
     /// The hash of the password.
@@ -94,6 +94,8 @@ pub struct OwnCredentials {
     pub phone: Phone,
     /// The name.
     pub name: Masked<String>,
+    /// The claims that the user's access tokens contain.
+    pub claims: Claims,
 }
 
 /// The outcome of [`Accounts::change_phone`].
@@ -103,6 +105,8 @@ pub enum PhoneChangeOutcome {
     Changed {
         /// The phone number of before.
         previous: Phone,
+        /// The claims that the user's access tokens contain.
+        claims: Claims,
     },
     /// The SMS session is not verified, or not for this phone number and purpose.
     NotVerified,
@@ -111,10 +115,13 @@ pub enum PhoneChangeOutcome {
 }
 
 /// The outcome of [`Accounts::change_email`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EmailChangeOutcome {
     /// The email was replaced.
-    Changed,
+    Changed {
+        /// The claims that the user's access tokens contain.
+        claims: Claims,
+    },
     /// Another account has the email.
     Taken,
 }

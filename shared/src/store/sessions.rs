@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::error::StoreError;
 use crate::random;
-use crate::values::{Phone, SmsSessionKey, UserAgent, UserId};
+use crate::values::{Claims, Phone, SmsSessionKey, UserAgent, UserId};
 
 /// The seconds during which the predecessor of the latest refresh token is accepted again, for a client
 /// that did not receive the response.
@@ -37,7 +37,10 @@ pub trait Sessions: Send + Sync {
     /// If `next` already is the latest, and for no longer than [`REUSE_INTERVAL_SECONDS`], changes
     /// nothing and returns the same outcome: of many concurrent calls with one token, all receive the
     /// same next generation. Any other token was used before, and revokes the session.
-    async fn refresh_session(&self, next: &Session, now: i64) -> Result<RefreshOutcome, StoreError>;
+    ///
+    /// `claims` are those of the token, and usually the user's. The call takes one round trip if they are, and three if
+    /// they were replaced since the token was issued.
+    async fn refresh_session(&self, next: &Session, claims: &Claims, now: i64) -> Result<RefreshOutcome, StoreError>;
 
     /// Revokes a session. Does nothing if it is already revoked.
     async fn revoke_session(&self, session: &Session) -> Result<(), StoreError>;
@@ -103,10 +106,13 @@ pub struct SessionLifetime {
 }
 
 /// The outcome of [`Sessions::refresh_session`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RefreshOutcome {
     /// The next generation is the latest: its tokens can be issued.
-    Refreshed,
+    Refreshed {
+        /// The user's claims.
+        claims: Claims,
+    },
     /// The token was used before. The session is revoked.
     ReuseDetected,
     /// The session does not exist, or is revoked.

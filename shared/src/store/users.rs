@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::error::StoreError;
 use super::sessions::Session;
 use crate::secret::Masked;
-use crate::values::{Email, Name, Nickname, PasswordHash, Phone, SmsSessionKey, UserAgent, UserId};
+use crate::values::{Claims, Email, Name, Nickname, PasswordHash, Phone, SmsSessionKey, UserAgent, UserId};
 
 /// The users.
 #[async_trait]
@@ -123,6 +123,8 @@ pub struct Credentials {
     pub is_disabled: bool,
     /// The time of the sign-up or of the most recent reset, in Unix time. Older device tokens are void.
     pub password_reset_at: i64,
+    /// The claims that the user's access tokens contain.
+    pub claims: Claims,
 }
 
 /// The account of a phone number, as far as a send, a login by code and a password reset need it.
@@ -140,4 +142,6 @@ pub struct Account {
     pub is_disabled: bool,
     /// The time of the sign-up or of the most recent reset, in Unix time. Older device tokens are void.
     pub password_reset_at: i64,
+    /// The claims that the user's access tokens contain.
+    pub claims: Claims,
 }

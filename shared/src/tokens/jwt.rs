@@ -14,7 +14,7 @@ use super::key_set::KeySet;
 use super::rotation::MAX_TOKEN_SECONDS;
 use crate::random;
 use crate::store::{Caller, Session, SessionLifetime};
-use crate::values::UserId;
+use crate::values::{Claims, UserId};
 
 /// The longest token that is parsed, in bytes; several times as long as any that is issued.
 pub(super) const MAX_BYTES: usize = 4096;
@@ -49,7 +49,7 @@ pub struct Tokens {
 
 /// The claims of a token.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Claims {
+pub(super) struct TokenClaims {
     user_id: String,
     sub: String,
     iss: String,
@@ -68,6 +68,28 @@ pub(super) struct Claims {
     /// Only in a refresh token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     generation: Option<u32>,
+    /// The user's claims when the token was issued. Only in a refresh token: a refresh compares them with those that
+    /// are stored, in place of reading them.
+    #[serde(default, skip_serializing_if = "Claims::is_empty")]
+    claims: Claims,
+}
+
+/// The claims of an access token, among them those of the user, whose names are never those of [`TokenClaims`].
+#[derive(Serialize)]
+struct AccessClaims<'a> {
+    #[serde(flatten)]
+    of_token: &'a TokenClaims,
+    #[serde(flatten)]
+    of_user: &'a Claims,
+}
+
+/// The session of a refresh token that was verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefreshGrant {
+    /// The session, and its generation.
+    pub session: Session,
+    /// The user's claims when the token was issued.
+    pub claims: Claims,
 }
 
 /// The claims of a device token.
@@ -101,42 +123,42 @@ enum TokenUse {
     Device,
 }
 
-/// Issues the pair of tokens of a session's generation.
+/// Issues the pair of tokens of a session's generation, for a user with `claims`.
 pub(super) fn issue(
     keys: &KeySet,
     session: &Session,
+    claims: &Claims,
     issuer: &str,
     settings: &TokenSettings,
     now: i64,
 ) -> Result<Tokens, TokenError> {
-    let issue = |token_use, aud, exp, generation| {
-        let claims = Claims {
-            user_id: session.user_id.to_string(),
-            sub: session.user_id.to_string(),
-            iss: issuer.to_owned(),
-            aud,
-            iat: now,
-            nbf: None,
-            exp,
-            jti: uuid::Builder::from_random_bytes(random::bytes()).into_uuid(),
-            token_use,
-            sid: session.id,
-            auth_time: session.started_at,
-            token_version: session.token_version,
-            generation,
-        };
-        sign(keys, &claims, now)
+    let claims_of = |token_use, aud, exp| TokenClaims {
+        user_id: session.user_id.to_string(),
+        sub: session.user_id.to_string(),
+        iss: issuer.to_owned(),
+        aud,
+        iat: now,
+        nbf: None,
+        exp,
+        jti: uuid::Builder::from_random_bytes(random::bytes()).into_uuid(),
+        token_use,
+        sid: session.id,
+        auth_time: session.started_at,
+        token_version: session.token_version,
+        generation: None,
+        claims: Claims::NONE,
     };
     // No access token outlives its session.
     let access_expires_at = session.expires_at.min(now + settings.access_token_seconds);
+    let access = claims_of(TokenUse::Access, settings.audience.clone(), access_expires_at);
+    let refresh = TokenClaims {
+        generation: Some(session.generation),
+        claims: claims.clone(),
+        ..claims_of(TokenUse::Refresh, refresh_audience(issuer), session.expires_at)
+    };
     Ok(Tokens {
-        access_token: issue(TokenUse::Access, settings.audience.clone(), access_expires_at, None)?,
-        refresh_token: issue(
-            TokenUse::Refresh,
-            refresh_audience(issuer),
-            session.expires_at,
-            Some(session.generation),
-        )?,
+        access_token: sign(keys, &AccessClaims { of_token: &access, of_user: claims }, now)?,
+        refresh_token: sign(keys, &refresh, now)?,
     })
 }
 
@@ -184,7 +206,7 @@ pub(super) fn key_id(token: &str) -> Result<String, TokenError> {
 }
 
 /// Returns the claims of a token if the key `kid` of `keys` signed it. Whether the token is good for a
-/// use is checked by the [`Claims`], each time that the token is used.
+/// use is checked by the [`TokenClaims`], each time that the token is used.
 pub(super) fn verify_signature<T: DeserializeOwned>(keys: &KeySet, kid: &str, token: &str) -> Result<T, TokenError> {
     let key = keys.find(kid).ok_or(TokenError::Invalid)?;
     let mut validation = Validation::new(Algorithm::RS256);
@@ -194,7 +216,7 @@ pub(super) fn verify_signature<T: DeserializeOwned>(keys: &KeySet, kid: &str, to
     Ok(decoded.map_err(|_| TokenError::Invalid)?.claims)
 }
 
-impl Claims {
+impl TokenClaims {
     /// Whether the token may be presented repeatedly: a refresh token is used once.
     pub(super) fn is_reusable(&self) -> bool {
         self.token_use == TokenUse::Access
@@ -213,19 +235,20 @@ impl Claims {
 
     /// Returns the session and generation of a refresh token. It may have expired
     /// ([`Session::expires_at`]), been used or been revoked.
-    pub(super) fn session(&self, issuer: &str, now: i64) -> Result<Session, TokenError> {
+    pub(super) fn refresh_grant(&self, issuer: &str, now: i64) -> Result<RefreshGrant, TokenError> {
         self.check(TokenUse::Refresh, issuer, &refresh_audience(issuer), now)?;
         let (Some(user_id), Some(generation)) = (UserId::from_stored(&self.sub), self.generation) else {
             return Err(TokenError::Invalid);
         };
-        Ok(Session {
+        let session = Session {
             id: self.sid,
             user_id,
             token_version: self.token_version,
             started_at: self.auth_time,
             generation,
             expires_at: self.exp,
-        })
+        };
+        Ok(RefreshGrant { session, claims: self.claims.clone() })
     }
 
     /// Checks everything but the expiry.

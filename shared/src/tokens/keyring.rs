@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::error::TokenError;
-use super::jwt::{self, Claims, Device, MAX_BYTES, TokenSettings, Tokens};
+use super::jwt::{self, Device, MAX_BYTES, RefreshGrant, TokenClaims, TokenSettings, Tokens};
 use super::key_set::KeySet;
 use crate::error::BoxError;
 use crate::store::{Caller, Session};
-use crate::values::{DeviceToken, RefreshToken, UserId};
+use crate::values::{Claims, DeviceToken, RefreshToken, UserId};
 
 /// The age at which a loaded key set is loaded again, in seconds.
 const RELOAD_SECONDS: i64 = 5 * 60;
@@ -45,7 +45,7 @@ struct Cached {
     set: Arc<KeySet>,
     loaded_at: i64,
     /// The access tokens that the set verified, and their claims, by a keyed hash of the token.
-    verified: HashMap<u64, (SecretString, Arc<Claims>)>,
+    verified: HashMap<u64, (SecretString, Arc<TokenClaims>)>,
 }
 
 impl Keyring {
@@ -58,18 +58,19 @@ impl Keyring {
         Ok(Self { source: Some(source), cached: Mutex::new(Cached { set, loaded_at: now, ..Cached::default() }) })
     }
 
-    /// Issues the pair of tokens of a session's generation.
+    /// Issues the pair of tokens of a session's generation, for a user with `claims`.
     ///
     /// # Errors
     /// [`TokenError::NotIssued`] if no signing key exists.
     pub async fn issue(
         &self,
         session: &Session,
+        claims: &Claims,
         issuer: &str,
         settings: &TokenSettings,
         now: i64,
     ) -> Result<Tokens, TokenError> {
-        jwt::issue(&*self.current(now).await, session, issuer, settings, now)
+        jwt::issue(&*self.current(now).await, session, claims, issuer, settings, now)
     }
 
     /// Issues a device token of a user.
@@ -111,8 +112,13 @@ impl Keyring {
     ///
     /// # Errors
     /// [`TokenError::Invalid`].
-    pub async fn verify_refresh(&self, token: &RefreshToken, issuer: &str, now: i64) -> Result<Session, TokenError> {
-        self.verify(token.0.expose_secret(), now).await?.session(issuer, now)
+    pub async fn verify_refresh(
+        &self,
+        token: &RefreshToken,
+        issuer: &str,
+        now: i64,
+    ) -> Result<RefreshGrant, TokenError> {
+        self.verify(token.0.expose_secret(), now).await?.refresh_grant(issuer, now)
     }
 
     /// Returns the claims of a token with a valid signature.
@@ -120,7 +126,7 @@ impl Keyring {
     /// Clients present an access token repeatedly, and verifying its signature takes half as many
     /// instructions as the rest of a request. The signature is therefore verified once, and the claims
     /// are checked each time.
-    async fn verify(&self, token: &str, now: i64) -> Result<Arc<Claims>, TokenError> {
+    async fn verify(&self, token: &str, now: i64) -> Result<Arc<TokenClaims>, TokenError> {
         if token.len() > MAX_BYTES {
             return Err(TokenError::Invalid);
         }
@@ -129,7 +135,7 @@ impl Keyring {
         }
         let kid = jwt::key_id(token)?;
         let keys = self.containing(&kid, now).await;
-        let claims: Arc<Claims> = Arc::new(jwt::verify_signature(&keys, &kid, token)?);
+        let claims: Arc<TokenClaims> = Arc::new(jwt::verify_signature(&keys, &kid, token)?);
         if claims.is_reusable() {
             self.remember(&keys, token, claims.clone());
         }
@@ -148,7 +154,7 @@ impl Keyring {
     }
 
     /// Returns the claims of a token that the keys at `now` have already verified.
-    async fn remembered(&self, token: &str, now: i64) -> Option<Arc<Claims>> {
+    async fn remembered(&self, token: &str, now: i64) -> Option<Arc<TokenClaims>> {
         self.current(now).await;
         let verified = &self.cached().verified;
         let (remembered, claims) = verified.get(&verified.hasher().hash_one(token))?;
@@ -156,7 +162,7 @@ impl Keyring {
     }
 
     /// Remembers the claims of a token that `keys` verified, unless other keys are in use by now.
-    fn remember(&self, keys: &Arc<KeySet>, token: &str, claims: Arc<Claims>) {
+    fn remember(&self, keys: &Arc<KeySet>, token: &str, claims: Arc<TokenClaims>) {
         let cached = &mut self.cached();
         if !Arc::ptr_eq(&cached.set, keys) {
             return;

@@ -8,6 +8,6 @@ pub mod rotation;
 pub mod stored_keys;
 
 pub use error::{KeyError, TokenError};
-pub use jwt::{Device, TokenSettings, Tokens};
+pub use jwt::{Device, RefreshGrant, TokenSettings, Tokens};
 pub use key_set::{Jwks, KeySet};
 pub use keyring::{KeySource, Keyring};

@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::caller::USER_IS_CURRENT;
 use super::item::{
-    email, email_pk, is_failed_condition, n, number, phone, phone_pk, s, session_id, session_key, text, user_pk, write,
+    claims, email, email_pk, is_failed_condition, n, number, phone, phone_pk, s, session_id, session_key, text,
+    user_pk, write,
 };
 use super::{DynamoDbStore, Transaction};
 use crate::secret::Masked;
@@ -70,12 +71,13 @@ impl Accounts for DynamoDbStore {
     }
 
     async fn own_credentials(&self, caller: &Caller, now: i64) -> Result<OwnCredentials, CallerError> {
-        let user = self.get_caller(caller, &["password_hash", "email", "phone", "name"], now).await?;
+        let user = self.get_caller(caller, &["password_hash", "email", "phone", "name", "claims"], now).await?;
         Ok(OwnCredentials {
             password_hash: PasswordHash::from_stored(text(&user, "password_hash")?),
             email: Masked(text(&user, "email")?),
             phone: phone(&user)?,
             name: Masked(text(&user, "name")?),
+            claims: claims(&user)?,
         })
     }
 
@@ -104,7 +106,8 @@ impl Accounts for DynamoDbStore {
         user_agent: &UserAgent,
         now: i64,
     ) -> Result<PhoneChangeOutcome, CallerError> {
-        let previous = super::item::phone(&self.get_caller(caller, &["phone"], now).await?)?;
+        let user = self.get_caller(caller, &["phone", "claims"], now).await?;
+        let (previous, claims) = (super::item::phone(&user)?, claims(&user)?);
         // A transaction cannot contain two steps on one item.
         if previous == *phone {
             let verified = self.verified_phone(key, Purpose::PhoneChange, now).await?;
@@ -114,9 +117,9 @@ impl Accounts for DynamoDbStore {
         let [user, revoke, start] = self.change_credentials(caller, "phone", phone.e164(), session, user_agent, now)?;
         let consume = self.consume(key, phone, Purpose::PhoneChange, now)?;
         let link = self.create(phone_pk(phone), [("user_id", s(caller.user_id.to_string()))])?;
-        let unlink = self.delete_link(caller, phone_pk(&previous))?;
+        let unlink = self.delete_link(caller.user_id, phone_pk(&previous))?;
         let reasons = match self.transact(vec![user, revoke, start, unlink, consume, link]).await? {
-            Transaction::Committed => return Ok(PhoneChangeOutcome::Changed { previous }),
+            Transaction::Committed => return Ok(PhoneChangeOutcome::Changed { previous, claims }),
             Transaction::Cancelled(reasons) => reasons,
         };
         match failed_conditions(&reasons).as_slice() {
@@ -134,17 +137,18 @@ impl Accounts for DynamoDbStore {
         user_agent: &UserAgent,
         now: i64,
     ) -> Result<EmailChangeOutcome, CallerError> {
-        let previous = super::item::email(&self.get_caller(caller, &["email"], now).await?)?;
+        let user = self.get_caller(caller, &["email", "claims"], now).await?;
+        let (previous, claims) = (super::item::email(&user)?, claims(&user)?);
         let [user, revoke, start] =
             self.change_credentials(caller, "email", email.as_str(), session, user_agent, now)?;
         let mut items = vec![user, revoke, start];
         // Another spelling of the same email keeps its item.
         if previous != *email {
-            items.push(self.delete_link(caller, email_pk(&previous))?);
+            items.push(self.delete_link(caller.user_id, email_pk(&previous))?);
             items.push(self.create(email_pk(email), [("user_id", s(caller.user_id.to_string()))])?);
         }
         let reasons = match self.transact(items).await? {
-            Transaction::Committed => return Ok(EmailChangeOutcome::Changed),
+            Transaction::Committed => return Ok(EmailChangeOutcome::Changed { claims }),
             Transaction::Cancelled(reasons) => reasons,
         };
         match failed_conditions(&reasons).as_slice() {
@@ -165,8 +169,8 @@ impl Accounts for DynamoDbStore {
         let items = vec![
             write(delete.build())?,
             self.revoke_caller(caller, now)?,
-            self.delete_link(caller, email_pk(&email))?,
-            self.delete_link(caller, phone_pk(&phone))?,
+            self.delete_link(caller.user_id, email_pk(&email))?,
+            self.delete_link(caller.user_id, phone_pk(&phone))?,
             self.clear(&Subject::passwords_of_account(caller.user_id))?,
             self.clear(&Subject::sms_to_account(caller.user_id))?,
         ];
@@ -221,13 +225,7 @@ impl Accounts for DynamoDbStore {
     }
 
     async fn delete_sessions(&self, user_id: UserId) -> Result<(), StoreError> {
-        let deletions = async {
-            for key in self.attempt_query(self.sessions_of(user_id, &["pk", "sk"])).await? {
-                self.delete(self.client.delete_item().table_name(&self.tables.sessions).set_key(Some(key))).await?;
-            }
-            Ok(())
-        };
-        self.in_time(deletions).await
+        self.delete_found(self.sessions_of(user_id, &["pk", "sk"])).await
     }
 }
 

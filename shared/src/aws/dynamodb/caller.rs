@@ -95,6 +95,17 @@ impl DynamoDbStore {
             .set_expression_attribute_names(Some(names))
     }
 
+    /// Deletes the sessions that a query of their keys finds.
+    pub(super) async fn delete_found(&self, query: QueryFluentBuilder) -> Result<(), StoreError> {
+        let deletions = async {
+            for key in self.attempt_query(query).await? {
+                self.delete(self.client.delete_item().table_name(&self.tables.sessions).set_key(Some(key))).await?;
+            }
+            Ok(())
+        };
+        self.in_time(deletions).await
+    }
+
     /// Returns an update of the caller's user, if it is current.
     pub(super) fn update_caller(&self, caller: &Caller, now: i64) -> UpdateBuilder {
         Update::builder()
@@ -134,13 +145,13 @@ impl DynamoDbStore {
         write(revoke.build())
     }
 
-    /// Returns the write that deletes the item of the caller's email or phone number.
-    pub(super) fn delete_link(&self, caller: &Caller, pk: String) -> Result<TransactWriteItem, StoreError> {
+    /// Returns the write that deletes the item of a user's email or phone number.
+    pub(super) fn delete_link(&self, user_id: UserId, pk: String) -> Result<TransactWriteItem, StoreError> {
         let delete = Delete::builder()
             .table_name(&self.tables.users)
             .key("pk", s(pk))
             .condition_expression("user_id = :user_id")
-            .expression_attribute_values(":user_id", s(caller.user_id.to_string()));
+            .expression_attribute_values(":user_id", s(user_id.to_string()));
         write(delete.build())
     }
 }

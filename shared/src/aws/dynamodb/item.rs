@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::access::{EMAIL, PHONE, SMS_SESSION, USER};
 use crate::store::StoreError;
-use crate::values::{Email, Phone, Purpose, SmsSessionKey, UserId};
+use crate::values::{Claim, Claims, Email, Phone, Purpose, SmsSessionKey, UserId};
 
 /// The beginning of the sort key of a session.
 const SESSION: &str = "SESSION#";
@@ -48,6 +48,18 @@ pub(super) fn s(text: impl Into<String>) -> AttributeValue {
 
 pub(super) fn n(number: impl Into<i64>) -> AttributeValue {
     AttributeValue::N(number.into().to_string())
+}
+
+pub(super) fn m(claims: &Claims) -> AttributeValue {
+    let claims = claims.iter().map(|(name, value)| {
+        let value = match value {
+            Claim::Text(text) => s(text),
+            Claim::Integer(number) => n(*number),
+            Claim::Flag(flag) => AttributeValue::Bool(*flag),
+        };
+        (name.to_owned(), value)
+    });
+    AttributeValue::M(claims.collect())
 }
 
 /// Returns an item or a key with these attributes.
@@ -95,6 +107,18 @@ pub(super) fn session_id(item: &Item) -> Result<Uuid, StoreError> {
 
 pub(super) fn token_version(item: &Item) -> Result<u32, StoreError> {
     u32::try_from(number(item, "token_version")?).map_err(|_| invalid("token_version"))
+}
+
+pub(super) fn claims(item: &Item) -> Result<Claims, StoreError> {
+    let claim = |value: &AttributeValue| match value {
+        AttributeValue::S(text) => Some(Claim::Text(text.clone())),
+        AttributeValue::N(number) => number.parse().ok().map(Claim::Integer),
+        AttributeValue::Bool(flag) => Some(Claim::Flag(*flag)),
+        _ => None,
+    };
+    let stored = item.get("claims").and_then(|value| value.as_m().ok()).ok_or_else(|| invalid("claims"))?;
+    let claims = stored.iter().map(|(name, value)| Some((name.clone(), claim(value)?))).collect::<Option<_>>();
+    claims.and_then(Claims::from_stored).ok_or_else(|| invalid("claims"))
 }
 
 /// The attribute of an item that is missing or invalid.
@@ -167,6 +191,14 @@ mod tests {
         is_invalid(purpose(&item([("purpose", s("anything"))])), "purpose");
         is_invalid(purpose(&item([("purpose", n(1))])), "purpose");
         is_invalid(session_id(&item([("sk", s("SESSION#1"))])), "sk");
+        for stored in [s("{}"), AttributeValue::L(Vec::new())] {
+            is_invalid(claims(&item([("claims", stored)])), "claims");
+        }
+        for (name, value) in
+            [("role", AttributeValue::Null(true)), ("level", AttributeValue::N("1.5".to_owned())), ("sub", s(""))]
+        {
+            is_invalid(claims(&item([("claims", AttributeValue::M(item([(name, value)])))])), "claims");
+        }
         is_invalid(token_version(&empty), "token_version");
         is_invalid(token_version(&item([("token_version", n(-1))])), "token_version");
     }

@@ -7,14 +7,17 @@
 //! `rotated_at` is the time of the most recent refresh, or of the login.
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
 
-use super::item::{Item, flag, is_failed_condition, item, n, number, s, session_key, token_version, user_pk, write};
-use super::{DynamoDbStore, Transaction, unexplained};
+use super::caller::USER_IS_CURRENT;
+use super::item::{Item, flag, is_failed_condition, item, m, n, number, s, session_key, token_version, user_pk, write};
+use super::{DynamoDbStore, MAX_ATTEMPTS, Transaction, unexplained};
 use crate::aws::error::called;
 use crate::store::sessions::REUSE_INTERVAL_SECONDS;
 use crate::store::{RefreshOutcome, Session, Sessions, StoreError, Subject};
-use crate::values::{Phone, Purpose, SmsSessionKey, UserAgent};
+use crate::values::{Claims, Phone, Purpose, SmsSessionKey, UserAgent};
 
 #[async_trait]
 impl Sessions for DynamoDbStore {
@@ -40,50 +43,15 @@ impl Sessions for DynamoDbStore {
         Ok(self.transact(items).await?.is_committed())
     }
 
-    async fn refresh_session(&self, next: &Session, now: i64) -> Result<RefreshOutcome, StoreError> {
-        let advance = Update::builder()
-            .table_name(&self.tables.sessions)
-            .set_key(Some(key(next)))
-            .update_expression("SET generation = :next, rotated_at = :now, expires_at = :expires_at")
-            .condition_expression("expires_at > :now AND generation = :used")
-            .expression_attribute_values(":next", n(next.generation))
-            .expression_attribute_values(":used", n(i64::from(next.generation) - 1))
-            .expression_attribute_values(":now", n(now))
-            .expression_attribute_values(":expires_at", n(next.expires_at))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let reasons = match self
-            .transact(vec![write(advance.build())?, self.check_user(next.user_id, next.token_version)?])
-            .await?
-        {
-            Transaction::Committed => return Ok(RefreshOutcome::Refreshed),
-            Transaction::Cancelled(reasons) => reasons,
-        };
-        let [session, user] = reasons.as_slice() else {
-            return Err(StoreError::Failed("a cancelled transaction lacks reasons".into()));
-        };
-        if is_failed_condition(user) {
-            // The role may not read the whole user, so that the transaction does not return it.
-            let user = self.get_user(user_pk(next.user_id), &["token_version", "is_disabled"]).await?;
-            let Some(user) = user else { return Ok(RefreshOutcome::Revoked) };
-            let (token_version, is_disabled) = (token_version(&user)?, flag(&user, "is_disabled")?);
-            return if is_disabled {
-                Ok(RefreshOutcome::UserDisabled)
-            } else if token_version != next.token_version {
-                Ok(RefreshOutcome::Revoked)
-            } else {
-                Err(unexplained())
-            };
+    async fn refresh_session(&self, next: &Session, claims: &Claims, now: i64) -> Result<RefreshOutcome, StoreError> {
+        let mut claims = claims.clone();
+        for _ in 0..MAX_ATTEMPTS {
+            match self.attempt_refresh(next, &claims, now).await? {
+                Refresh::Ended(outcome) => return Ok(outcome),
+                Refresh::OtherClaims(stored) => claims = stored,
+            }
         }
-        let Some(session) = session.item() else { return Ok(RefreshOutcome::Revoked) };
-        if number(session, "expires_at")? <= now {
-            return Ok(RefreshOutcome::Revoked);
-        }
-        let is_latest = number(session, "generation")? == i64::from(next.generation);
-        if is_latest && now <= number(session, "rotated_at")? + REUSE_INTERVAL_SECONDS {
-            return Ok(RefreshOutcome::Refreshed);
-        }
-        self.revoke_session(next).await?;
-        Ok(RefreshOutcome::ReuseDetected)
+        Err(unexplained())
     }
 
     async fn revoke_session(&self, session: &Session) -> Result<(), StoreError> {
@@ -110,7 +78,75 @@ impl Sessions for DynamoDbStore {
     }
 }
 
+/// The outcome of an attempt to refresh a session.
+enum Refresh {
+    Ended(RefreshOutcome),
+    /// The user has other claims: nothing was changed.
+    OtherClaims(Claims),
+}
+
 impl DynamoDbStore {
+    /// Refreshes a session of a user who has these claims. A transaction that succeeds returns no item, so that it
+    /// requires the claims of the token in place of reading them.
+    async fn attempt_refresh(&self, next: &Session, claims: &Claims, now: i64) -> Result<Refresh, StoreError> {
+        let advance = Update::builder()
+            .table_name(&self.tables.sessions)
+            .set_key(Some(key(next)))
+            .update_expression("SET generation = :next, rotated_at = :now, expires_at = :expires_at")
+            .condition_expression("expires_at > :now AND generation = :used")
+            .expression_attribute_values(":next", n(next.generation))
+            .expression_attribute_values(":used", n(i64::from(next.generation) - 1))
+            .expression_attribute_values(":now", n(now))
+            .expression_attribute_values(":expires_at", n(next.expires_at))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let refreshed = || Refresh::Ended(RefreshOutcome::Refreshed { claims: claims.clone() });
+        let reasons = match self.transact(vec![write(advance.build())?, self.check_claims(next, claims)?]).await? {
+            Transaction::Committed => return Ok(refreshed()),
+            Transaction::Cancelled(reasons) => reasons,
+        };
+        let [session, user] = reasons.as_slice() else {
+            return Err(StoreError::Failed("a cancelled transaction lacks reasons".into()));
+        };
+        if is_failed_condition(user) {
+            // The role may not read the whole user, so that the transaction does not return it.
+            let user = self.get_user(user_pk(next.user_id), &["token_version", "is_disabled", "claims"]).await?;
+            let Some(user) = user else { return Ok(Refresh::Ended(RefreshOutcome::Revoked)) };
+            let (token_version, is_disabled) = (token_version(&user)?, flag(&user, "is_disabled")?);
+            let stored = super::item::claims(&user)?;
+            return if is_disabled {
+                Ok(Refresh::Ended(RefreshOutcome::UserDisabled))
+            } else if token_version != next.token_version {
+                Ok(Refresh::Ended(RefreshOutcome::Revoked))
+            } else if stored != *claims {
+                Ok(Refresh::OtherClaims(stored))
+            } else {
+                Err(unexplained())
+            };
+        }
+        let Some(session) = session.item() else { return Ok(Refresh::Ended(RefreshOutcome::Revoked)) };
+        if number(session, "expires_at")? <= now {
+            return Ok(Refresh::Ended(RefreshOutcome::Revoked));
+        }
+        let is_latest = number(session, "generation")? == i64::from(next.generation);
+        if is_latest && now <= number(session, "rotated_at")? + REUSE_INTERVAL_SECONDS {
+            return Ok(refreshed());
+        }
+        self.revoke_session(next).await?;
+        Ok(Refresh::Ended(RefreshOutcome::ReuseDetected))
+    }
+
+    /// Returns the check that a user is not disabled, and has the token version of a session and these claims.
+    fn check_claims(&self, session: &Session, claims: &Claims) -> Result<TransactWriteItem, StoreError> {
+        let check = ConditionCheck::builder()
+            .table_name(&self.tables.users)
+            .key("pk", s(user_pk(session.user_id)))
+            .condition_expression(format!("{USER_IS_CURRENT} AND claims = :claims"))
+            .expression_attribute_values(":token_version", n(session.token_version))
+            .expression_attribute_values(":false", AttributeValue::Bool(false))
+            .expression_attribute_values(":claims", m(claims));
+        write(check.build())
+    }
+
     /// Returns the write that starts a session.
     pub(super) fn put_session(
         &self,

@@ -7,7 +7,7 @@
 //! | `PHONE#<E.164>`      | user_id                                                                     |
 //!
 //! The items `EMAIL#` and `PHONE#` enforce uniqueness. `password_reset_at` is the time of the sign-up or of the
-//! most recent reset. `claims` is an empty map.
+//! most recent reset. `claims` are in a map, which is empty until an operator adds one.
 //!
 //! Each read of a user names its attributes, because roles permit no others.
 
@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 
 use super::item::{
-    email_pk, flag, is_failed_condition, n, number, phone_pk, s, text, token_version, user_id, user_pk, write,
+    claims, email_pk, flag, is_failed_condition, n, number, phone_pk, s, text, token_version, user_id, user_pk, write,
 };
 use super::{DynamoDbStore, Transaction};
 use crate::secret::Masked;
@@ -88,7 +88,7 @@ impl Users for DynamoDbStore {
         let id = link.as_ref().map(user_id).transpose()?;
         // For an unknown login, read a key that never exists, so that both cases take two round trips.
         let pk = id.map_or_else(|| "USER#".to_owned(), user_pk);
-        let attributes = ["password_hash", "token_version", "is_disabled", "password_reset_at"];
+        let attributes = ["password_hash", "token_version", "is_disabled", "password_reset_at", "claims"];
         let user = self.get_user(pk, &attributes).await?;
         let (Some(user_id), Some(user)) = (id, user) else { return Ok(None) };
         Ok(Some(Credentials {
@@ -97,6 +97,7 @@ impl Users for DynamoDbStore {
             token_version: token_version(&user)?,
             is_disabled: flag(&user, "is_disabled")?,
             password_reset_at: number(&user, "password_reset_at")?,
+            claims: claims(&user)?,
         }))
     }
 
@@ -105,7 +106,7 @@ impl Users for DynamoDbStore {
         let id = link.as_ref().map(user_id).transpose()?;
         // For an unknown phone number, read a key that never exists, so that both cases take two round trips.
         let pk = id.map_or_else(|| "USER#".to_owned(), user_pk);
-        let attributes = ["phone", "token_version", "email", "name", "is_disabled", "password_reset_at"];
+        let attributes = ["phone", "token_version", "email", "name", "is_disabled", "password_reset_at", "claims"];
         let user = self.get_user(pk, &attributes).await?;
         let (Some(user_id), Some(user)) = (id, user) else { return Ok(None) };
         // The phone number may have moved between the two reads.
@@ -119,6 +120,7 @@ impl Users for DynamoDbStore {
             name: Masked(text(&user, "name")?),
             is_disabled: flag(&user, "is_disabled")?,
             password_reset_at: number(&user, "password_reset_at")?,
+            claims: claims(&user)?,
         }))
     }
 

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::*;
 use crate::store::SessionLifetime;
 use crate::tokens::rotation;
-use crate::values::UserId;
+use crate::values::{Claims, UserId};
 
 const DAY: i64 = 24 * 60 * 60;
 const NOW: i64 = 1_800_000_000;
@@ -45,7 +45,7 @@ fn refresh_token(tokens: &Tokens) -> RefreshToken {
 async fn tokens_contain_the_documented_claims() {
     let keys = keyring(&new_keys(0));
     let session = Session { generation: 7, token_version: 2, ..Session::new(UserId::new(0), 0, LIFETIME, 1000) };
-    let tokens = keys.issue(&session, ISSUER, &settings(), 1000).await.unwrap();
+    let tokens = keys.issue(&session, &Claims::NONE, ISSUER, &settings(), 1000).await.unwrap();
     for (token, token_use, aud, exp) in [
         (&tokens.access_token, "access", AUDIENCE, 1900),
         (&tokens.refresh_token, "refresh", "https://accounts.example.com/api/v1/users/token/refresh", 2_593_000),
@@ -66,7 +66,7 @@ async fn tokens_contain_the_documented_claims() {
         assert_eq!(claims, expected);
     }
     let refresh = refresh_token(&tokens);
-    assert_eq!(keys.verify_refresh(&refresh, ISSUER, 1000).await.unwrap(), session);
+    assert_eq!(keys.verify_refresh(&refresh, ISSUER, 1000).await.unwrap().session, session);
     let access = keys.verify_access(tokens.access_token.expose_secret(), ISSUER, AUDIENCE, 1899).await.unwrap();
     assert_eq!(access, caller(&session));
     let shown = format!("{tokens:?} {refresh:?}");
@@ -76,11 +76,50 @@ async fn tokens_contain_the_documented_claims() {
 }
 
 #[tokio::test]
+async fn tokens_contain_the_claims_of_the_user() {
+    let keys = keyring(&new_keys(0));
+    let session = Session::new(UserId::new(0), 0, LIFETIME, 1000);
+    let json = serde_json::json!({ "role": "editor", "level": 3, "is_staff": true });
+    let claims = Claims::parse(serde_json::from_value(json.clone()).unwrap()).unwrap();
+    let tokens = keys.issue(&session, &claims, ISSUER, &settings(), 1000).await.unwrap();
+    let payload = |token: &SecretString| {
+        let payload = URL_SAFE_NO_PAD.decode(token.expose_secret().split('.').nth(1).unwrap()).unwrap();
+        serde_json::from_slice::<serde_json::Value>(&payload).unwrap()
+    };
+    let access = payload(&tokens.access_token);
+    for (name, value) in json.as_object().unwrap() {
+        assert_eq!(&access[name], value, "{name}");
+    }
+    let refresh = payload(&tokens.refresh_token);
+    assert_eq!(refresh["claims"], json);
+    for name in refresh.as_object().unwrap().keys() {
+        assert!(Claims::parse([(name.clone(), 1.into())].into()).is_err(), "{name} is not reserved");
+    }
+    let access = tokens.access_token.expose_secret();
+    assert_eq!(keys.verify_access(access, ISSUER, AUDIENCE, 1000).await.unwrap(), caller(&session));
+    let grant = keys.verify_refresh(&refresh_token(&tokens), ISSUER, 1000).await.unwrap();
+    assert_eq!(grant, RefreshGrant { session, claims });
+}
+
+#[tokio::test]
+async fn tokens_with_the_most_claims_can_be_verified() {
+    let keys = keyring(&new_keys(0));
+    let session = Session::new(UserId::new(0), u32::MAX, LIFETIME, NOW);
+    let longest = (0..10).map(|n| (format!("claim_{n}"), "\u{1f600}".repeat(20).into())).collect();
+    let claims = Claims::parse(longest).unwrap();
+    assert!(claims.to_json().len() > 900);
+    let issuer = format!("https://{}.example.com", "a".repeat(200));
+    let tokens = keys.issue(&session, &claims, &issuer, &settings(), NOW).await.unwrap();
+    keys.verify_access(tokens.access_token.expose_secret(), &issuer, AUDIENCE, NOW).await.unwrap();
+    keys.verify_refresh(&refresh_token(&tokens), &issuer, NOW).await.unwrap();
+}
+
+#[tokio::test]
 async fn an_access_token_does_not_outlive_its_session() {
     let keys = keyring(&new_keys(0));
     let lifetime = SessionLifetime { session_seconds: 500, ..LIFETIME };
     let session = Session::new(UserId::new(0), 0, lifetime, 1000);
-    let tokens = keys.issue(&session, ISSUER, &settings(), 1000).await.unwrap();
+    let tokens = keys.issue(&session, &Claims::NONE, ISSUER, &settings(), 1000).await.unwrap();
     let verify = |now| keys.verify_access(tokens.access_token.expose_secret(), ISSUER, AUDIENCE, now);
     assert!(verify(1499).await.is_ok());
     assert!(matches!(verify(1500).await.unwrap_err(), TokenError::Expired));
@@ -90,7 +129,7 @@ async fn an_access_token_does_not_outlive_its_session() {
 async fn a_remembered_token_is_checked_each_time() {
     let keys = keyring(&new_keys(0));
     let session = Session::new(UserId::new(0), 2, LIFETIME, 1000);
-    let tokens = keys.issue(&session, ISSUER, &settings(), 1000).await.unwrap();
+    let tokens = keys.issue(&session, &Claims::NONE, ISSUER, &settings(), 1000).await.unwrap();
     let token = tokens.access_token.expose_secret();
     for _ in 0..3 {
         let access = keys.verify_access(token, ISSUER, AUDIENCE, 1899).await.unwrap();
@@ -119,7 +158,7 @@ async fn tokens_of_a_retired_key_are_valid_until_they_expire() {
     let first = new_keys(0);
     let issue = async |json: &str, now| {
         let session = Session::new(UserId::new(0), 0, LIFETIME, now);
-        keyring(json).issue(&session, ISSUER, &settings(), now).await.unwrap()
+        keyring(json).issue(&session, &Claims::NONE, ISSUER, &settings(), now).await.unwrap()
     };
     let second = rotated(&first, 30 * DAY);
     let last = issue(&second, 31 * DAY - 1).await;
@@ -136,7 +175,7 @@ async fn tokens_of_a_retired_key_are_valid_until_they_expire() {
     }
     let verifier = keyring(&rotation::public_keys(&json).unwrap());
     let session = Session::new(UserId::new(0), 0, LIFETIME, 0);
-    assert!(verifier.issue(&session, ISSUER, &settings(), 0).await.is_err(), "public keys cannot sign");
+    assert!(verifier.issue(&session, &Claims::NONE, ISSUER, &settings(), 0).await.is_err(), "public keys cannot sign");
 }
 
 /// A source that counts how often it is loaded, and that can be unavailable.
@@ -195,7 +234,7 @@ async fn keys_are_reloaded_when_they_are_five_minutes_old() {
 async fn reloading_forgets_the_tokens_that_the_old_keys_verified() {
     let (source, keys, _) = loaded().await;
     let session = Session::new(UserId::new(NOW * 1000), 0, LIFETIME, NOW);
-    let tokens = keys.issue(&session, ISSUER, &settings(), NOW).await.unwrap();
+    let tokens = keys.issue(&session, &Claims::NONE, ISSUER, &settings(), NOW).await.unwrap();
     let token = tokens.access_token.expose_secret();
     source.set(Some(&new_keys(NOW)));
     for (now, is_good) in [(NOW, true), (NOW + 299, true), (NOW + 300, false)] {
@@ -207,7 +246,7 @@ async fn reloading_forgets_the_tokens_that_the_old_keys_verified() {
 async fn the_number_of_remembered_tokens_is_limited() {
     let keys = keyring(&new_keys(NOW));
     let session = Session::new(UserId::new(NOW * 1000), 0, LIFETIME, NOW);
-    let tokens = keys.issue(&session, ISSUER, &settings(), NOW).await.unwrap();
+    let tokens = keys.issue(&session, &Claims::NONE, ISSUER, &settings(), NOW).await.unwrap();
     keys.verify_access(tokens.access_token.expose_secret(), ISSUER, AUDIENCE, NOW).await.unwrap();
     let (_, claims) = keys.cached().verified.values().next().unwrap().clone();
     for nth in 0..10 * REMEMBERED_TOKENS {

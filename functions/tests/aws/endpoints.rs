@@ -7,6 +7,8 @@ use functions::http::Request;
 use functions::{ENDPOINTS, users};
 use serde_json::{Value as Json, json};
 use shared::limits::Bucket;
+use shared::store::{ImportOutcome, UserKey};
+use shared::values::Phone;
 
 use crate::guarantees::NOW;
 use crate::permissions::assert_permitted;
@@ -129,9 +131,15 @@ async fn each_endpoint_sends_the_documented_requests_within_its_access() {
     call("profile", bearer_request(&access_token), 401, "1 BatchGetItem").await;
     call("logout", token(&first, false), 204, "1 DeleteItem").await;
     let other = logged_in.field("refresh_token");
+    // The first refresh after a change of the claims reads them.
+    recorded.app.set_claims(PHONE, &json!({ "role": "editor" })).await;
+    let changed = "1 GetItem, 2 TransactWriteItems";
+    let other = call("token-refresh", token(&other, false), 200, changed).await.field("refresh_token");
+    let refreshed = call("token-refresh", token(&other, false), 200, "1 TransactWriteItems").await;
+    let other = refreshed.field("refresh_token");
     recorded.app.set_disabled(PHONE, true).await;
     call("token-refresh", token(&other, false), 403, "1 GetItem, 1 TransactWriteItems").await;
-    call("profile", bearer_request(&logged_in.field("access_token")), 403, "1 BatchGetItem").await;
+    call("profile", bearer_request(&refreshed.field("access_token")), 403, "1 BatchGetItem").await;
     recorded.app.set_disabled(PHONE, false).await;
     call("logout", token(&other, true), 204, "1 UpdateItem").await;
     call("logout", token(&other, true), 204, "1 GetItem, 1 UpdateItem").await;
@@ -296,6 +304,14 @@ async fn tables_contain_the_documented_attributes_and_no_secret() {
         attributes(user),
         "claims created_at email is_disabled name nickname password_hash password_reset_at phone pk token_version updated_at"
     );
+
+    // An import stores the same items.
+    let phone = Phone::from_stored("+821012345678").unwrap();
+    let found = app.operator.user(&UserKey::Phone(phone)).await.unwrap().unwrap();
+    assert!(app.operator.delete_user(found.id).await.unwrap());
+    assert!(scan(&tables.users).is_empty() && scan(&tables.sessions).is_empty());
+    assert_eq!(app.operator.import_user(&found).await.unwrap(), ImportOutcome::Created);
+    assert_eq!(scan(&tables.users), users);
     assert_eq!((&user["claims"], &user["token_version"]), (&json!({ "M": {} }), &json!({ "N": "1" })));
     let times = ["created_at", "updated_at", "password_reset_at"]
         .map(|time| user[time]["N"].as_str().unwrap().parse::<i64>().unwrap());

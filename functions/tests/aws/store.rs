@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
-use shared::store::{Accounts as _, CallerError, Sessions as _, SmsSessions as _, StoreError, Users as _};
+use shared::store::{
+    Accounts as _, Administration as _, CallerError, Sessions as _, SmsSessions as _, StoreError, UserKey, Users as _,
+};
 use shared::values::{Claims, Email, Field as _, Purpose, SmsSessionId};
 
 use crate::guarantees::{FullStore, NOW, TestStore, caller, guarantees, logged_in, next, phone, verified};
@@ -126,6 +128,11 @@ async fn missing_attributes_of_users_are_errors() {
     let session = logged_in(&store).await;
     let user = json!({ "pk": { "S": format!("USER#{}", session.user_id) } });
     let own = caller(&session);
+    remove(&tables.users, &user, "claims");
+    assert_invalid(store.refresh_session(&next(session, NOW), &Claims::NONE, NOW).await, "claims");
+    assert_invalid(store.account(&phone(1)).await, "claims");
+    assert_invalid(store.user(&UserKey::Id(session.user_id)).await, "claims");
+    assert_invalid(store.users(None).await, "claims");
     for attribute in ["nickname", "password_hash", "email"] {
         remove(&tables.users, &user, attribute);
         match attribute {

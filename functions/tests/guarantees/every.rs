@@ -72,6 +72,26 @@ macro_rules! guarantees {
                 deletion_races_with_resets,
                 change_of_the_password_races_with_a_reset,
             }
+            administration {
+                claims_are_replaced_for_every_reader,
+                refresh_with_the_claims_of_before_returns_those_of_now,
+                concurrent_refreshes_and_changes_of_the_claims_keep_the_session,
+                ended_sessions_are_revoked_and_later_ones_are_not,
+                deleted_user_frees_email_and_phone_and_the_counts,
+                deletion_of_a_user_races_with_changes_of_the_phone,
+                pause_keeps_the_count_of_the_day,
+                counts_of_a_subject_are_those_of_its_limit,
+            }
+            administration_imports {
+                user_is_found_by_id_email_and_phone,
+                users_are_listed_once_over_all_pages,
+                imported_user_is_exported_as_it_was,
+                imported_user_logs_in_and_refreshes_with_its_claims,
+                repeated_import_changes_nothing,
+                import_of_a_taken_id_email_or_phone_changes_nothing,
+                concurrent_imports_of_one_phone_create_one_user,
+                concurrent_imports_of_one_user_create_it_once,
+            }
             sessions {
                 refresh_advances_by_one_generation,
                 retry_within_reuse_interval_returns_the_same_generation,

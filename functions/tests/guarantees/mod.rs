@@ -10,6 +10,8 @@
 
 pub(crate) mod accounts;
 pub(crate) mod accounts_races;
+pub(crate) mod administration;
+pub(crate) mod administration_imports;
 mod every;
 pub(crate) mod limits;
 pub(crate) mod sessions;
@@ -21,7 +23,7 @@ use std::sync::Arc;
 
 use shared::config::Config;
 use shared::store::{
-    Accounts, AttemptOutcome, Caller, CallerError, LoginIdentifier, NewUser, RefreshOutcome, Session,
+    Accounts, Administration, AttemptOutcome, Caller, CallerError, LoginIdentifier, NewUser, RefreshOutcome, Session,
     SessionLifetime, SignUpOutcome, SmsSession, Store, StoreError, VerificationOutcome,
 };
 use shared::values::Purpose::{Login, PasswordReset, Signup};
@@ -47,10 +49,10 @@ macro_rules! assert_rejected {
 }
 pub(crate) use assert_rejected;
 
-/// A store with the accounts of callers.
-pub(crate) trait FullStore: Store + Accounts {}
+/// A store with the accounts of callers and the steps of an operator.
+pub(crate) trait FullStore: Store + Accounts + Administration {}
 
-impl<T: Store + Accounts> FullStore for T {}
+impl<T: Store + Accounts + Administration> FullStore for T {}
 
 /// A new, empty store, and the folder that contains it, if any.
 pub(crate) struct TestStore {

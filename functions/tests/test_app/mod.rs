@@ -22,9 +22,9 @@ use shared::clock::ManualClock;
 use shared::config::Config;
 use shared::error::BoxError;
 use shared::sms::{Sms, SmsError};
-use shared::store::{Accounts, LoginIdentifier, Store};
+use shared::store::{Accounts, Administration, LoginIdentifier, Store};
 use shared::tokens::{KeySet, rotation};
-use shared::values::{Phone, Region};
+use shared::values::{Claims, Phone, Region};
 
 pub(crate) use response::Response;
 
@@ -55,6 +55,8 @@ pub(crate) fn assert_described(endpoint: Endpoint, event: &Json, response: &Even
 pub(crate) struct TestApp {
     pub(crate) inner: App,
     pub(crate) clock: Arc<ManualClock>,
+    /// The steps of an operator, on the same store.
+    pub(crate) operator: Arc<dyn Administration>,
     outbox: Outbox,
     /// Every secret and personal value that was sent or received.
     secrets: Mutex<Vec<String>>,
@@ -67,23 +69,24 @@ impl TestApp {
     }
 
     /// Creates an app on `store`, at `now`.
-    pub(crate) fn on(store: impl Store + Accounts + 'static, now: i64) -> Self {
+    pub(crate) fn on(store: impl Store + Accounts + Administration + 'static, now: i64) -> Self {
         let store = Arc::new(store);
         let clock = Arc::new(ManualClock::new(now));
         let outbox = Outbox::in_memory(clock.clone()).unwrap();
         let defaults = Config::from_variables(&|_| None).unwrap();
         let config = Config { bcrypt_cost: 4, token_issuer: Some(ISSUER.to_owned()), ..defaults };
         let inner = App::new(config, store.clone(), outbox.clone(), clock.clone())
-            .with_accounts(Some(store))
+            .with_accounts(Some(store.clone()))
             .with_keyring(KeySet::from_stored(keys()).unwrap().into());
         let secrets = [PASSWORD, "1012345678", "minji@example.com", "Kim Minji"].map(str::to_owned).to_vec();
-        Self { inner, clock, outbox, secrets: Mutex::new(secrets) }
+        Self { inner, clock, operator: store, outbox, secrets: Mutex::new(secrets) }
     }
 
     /// Replaces the store.
-    pub(crate) fn use_store(&mut self, store: impl Store + Accounts + 'static) {
+    pub(crate) fn use_store(&mut self, store: impl Store + Accounts + Administration + 'static) {
         let store = Arc::new(store);
         self.inner.accounts = Some(store.clone());
+        self.operator = store.clone();
         self.inner.store = store;
     }
 
@@ -226,6 +229,14 @@ impl TestApp {
         let login = LoginIdentifier::Phone(Phone::parse(phone, Region::KR).unwrap());
         let user_id = self.inner.store.credentials(&login).await.unwrap().unwrap().user_id;
         assert!(self.inner.store.set_disabled(user_id, is_disabled, self.inner.clock.now()).await.unwrap());
+    }
+
+    /// Replaces the claims of the user with this phone number.
+    pub(crate) async fn set_claims(&self, phone: &str, claims: &Json) {
+        let login = LoginIdentifier::Phone(Phone::parse(phone, Region::KR).unwrap());
+        let user_id = self.inner.store.credentials(&login).await.unwrap().unwrap().user_id;
+        let claims = Claims::parse(serde_json::from_value(claims.clone()).unwrap()).unwrap();
+        assert!(self.operator.set_claims(user_id, &claims, self.inner.clock.now()).await.unwrap());
     }
 
     pub(crate) async fn profile(&self, token: &str) -> Response {

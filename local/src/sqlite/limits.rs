@@ -8,7 +8,7 @@ use shared::store::{CountOutcome, DayOutcome, Limit, Limits, StoreError, Subject
 use super::SqliteStore;
 
 /// The name of the count of events in a row.
-const IN_A_ROW: &str = "in_a_row";
+pub(super) const IN_A_ROW: &str = "in_a_row";
 
 #[async_trait]
 impl Limits for SqliteStore {
@@ -79,7 +79,7 @@ impl Limits for SqliteStore {
     }
 }
 
-fn total(db: &Transaction<'_>) -> rusqlite::Result<DayTotal> {
+pub(super) fn total(db: &Transaction<'_>) -> rusqlite::Result<DayTotal> {
     let stored = db.query_row("SELECT day, count, is_paused FROM sms_of_day", [], |row| {
         Ok(DayTotal { day: row.get(0)?, count: row.get(1)?, is_paused: row.get(2)? })
     });

@@ -2,6 +2,7 @@
 //! no other process writes between its reads and its writes.
 
 mod accounts;
+mod administration;
 mod error;
 mod limits;
 mod row;

@@ -14,6 +14,12 @@ pub struct Name(Masked<String>);
 pub struct Nickname(Masked<String>);
 
 impl Name {
+    /// Returns the name in stored text, whatever [`Field::parse`] accepts by now.
+    #[must_use]
+    pub fn from_stored(text: String) -> Self {
+        Self(Masked(text))
+    }
+
     /// Returns the name, as stored and displayed.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -22,6 +28,12 @@ impl Name {
 }
 
 impl Nickname {
+    /// Returns the nickname in stored text, whatever [`Field::parse`] accepts by now.
+    #[must_use]
+    pub fn from_stored(text: String) -> Self {
+        Self(Masked(text))
+    }
+
     /// Returns the nickname, as stored and displayed.
     #[must_use]
     pub fn as_str(&self) -> &str {

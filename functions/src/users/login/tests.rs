@@ -1,7 +1,13 @@
 //! Tests of logins and of their limits.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value as Json, json};
+use shared::store::{ImportOutcome, User};
+use shared::values::{Claims, Field as _, Name, Nickname, PasswordHash, Region, UserId};
+
 use super::*;
-use crate::test_app::{PASSWORD, Response, TestApp, json_request};
+use crate::test_app::{PASSWORD, Response, TestApp, bearer_json_request, json_request};
 
 #[tokio::test]
 async fn logs_in_by_email_or_phone_in_any_spelling() {
@@ -244,4 +250,87 @@ async fn exactly_one_of_email_and_phone_is_required() {
         .await
         .assert_invalid(&["phone"]);
     app.call(ENDPOINT, json_request(r#"{"email":"minji","password":""}"#)).await.assert_invalid(&["email", "password"]);
+}
+
+/// Returns the claims of a token.
+fn claims_of(token: &str) -> Json {
+    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+    serde_json::from_slice(&payload).unwrap()
+}
+
+#[tokio::test]
+async fn every_access_token_contains_the_claims_of_its_user() {
+    let app = TestApp::new();
+    let (access, refresh) = app.sign_up("minji@example.com", "01012345678").await;
+    let own = claims_of(&access);
+    app.set_claims("01012345678", &json!({ "role": "editor", "level": 3, "is_staff": true })).await;
+    let assert_claims = async |(access, refresh): (String, String)| {
+        let mut claims = claims_of(&access);
+        for (name, value) in [("role", json!("editor")), ("level", json!(3)), ("is_staff", json!(true))] {
+            assert_eq!(claims.as_object_mut().unwrap().remove(name), Some(value), "{name}");
+        }
+        assert_eq!(
+            claims.as_object().unwrap().keys().collect::<Vec<_>>(),
+            own.as_object().unwrap().keys().collect::<Vec<_>>()
+        );
+        assert_eq!(claims["sub"], own["sub"]);
+        app.profile(&access).await.ok();
+        (access, refresh)
+    };
+    // The refresh token is from before the change.
+    let (_, refresh) = assert_claims(app.refresh(&refresh).await.pair()).await;
+    assert_claims(app.refresh(&refresh).await.pair()).await;
+    app.clock.advance(60);
+    let (session_id, code) = app.send("01012345678", Some("login")).await;
+    let by_code = json!({ "session_id": session_id, "phone": "01012345678", "auth_code": code });
+    let by_code = app.call_by_name("login-code", json_request(&by_code.to_string())).await;
+    assert_claims((by_code.field("access_token"), by_code.field("refresh_token"))).await;
+    let login = app.login("minji@example.com", PASSWORD).await;
+    let (access, _) = assert_claims((login.field("access_token"), login.field("refresh_token"))).await;
+    let session_id = app.verified_sms_session("01087654321", Some("phone_change")).await;
+    let changes = [
+        ("password-change", json!({ "current_password": PASSWORD, "password": "a newer horse battery" })),
+        ("email-change", json!({ "email": "new@example.com" })),
+        ("phone-change", json!({ "session_id": session_id })),
+    ];
+    let mut tokens = (access, String::new());
+    for (name, body) in changes {
+        let changed = app.call_by_name(name, bearer_json_request(&tokens.0, &body)).await;
+        tokens = assert_claims(changed.pair()).await;
+    }
+    // Without claims, the token is that of any user.
+    app.set_claims("01087654321", &json!({})).await;
+    let (access, _) = app.refresh(&tokens.1).await.pair();
+    assert_eq!(claims_of(&access).get("role"), None);
+}
+
+#[tokio::test]
+async fn an_imported_user_logs_in_with_the_hash_of_another_program() {
+    let app = TestApp::new();
+    let phone = Phone::parse("01012345678", Region::KR).unwrap();
+    // The hash of the password at cost 10, which libxcrypt created.
+    let hash = PasswordHash::parse("$2y$10$abcdefghijklmnopqrstuuCj7fyLDJytXL.TfOiOeiv0fQvSOK1/2").unwrap();
+    let user = User {
+        id: UserId::new(0),
+        email: Email::parse("minji@example.com").unwrap(),
+        phone,
+        name: Name::parse("Kim Minji").unwrap(),
+        nickname: Nickname::parse("minji").unwrap(),
+        password_hash: hash,
+        created_at: 1000,
+        updated_at: 1000,
+        password_reset_at: 1000,
+        token_version: 0,
+        is_disabled: false,
+        claims: Claims::NONE,
+    };
+    assert_eq!(app.operator.import_user(&user).await.unwrap(), ImportOutcome::Created);
+    app.login("minji@example.com", "wrong horse battery").await.assert_error(401, "USER__NOT_MATCHED");
+    let login = app.login("minji@example.com", PASSWORD).await;
+    app.profile(&login.field("access_token")).await.ok();
+    app.refresh(&login.field("refresh_token")).await.ok();
+    let device_token = login.field("device_token");
+    app.login_from(&device_token, "minji@example.com", PASSWORD).await.ok();
+    app.reset("01012345678", "a newer horse battery").await;
+    app.login("minji@example.com", "a newer horse battery").await.ok();
 }

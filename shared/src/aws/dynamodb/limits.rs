@@ -134,7 +134,7 @@ impl DynamoDbStore {
 }
 
 /// Reads the total of a day. The operator may have paused SMS before the first one.
-fn total(item: &Item) -> Result<DayTotal, StoreError> {
+pub(super) fn total(item: &Item) -> Result<DayTotal, StoreError> {
     let is_paused = item.contains_key("is_paused") && flag(item, "is_paused")?;
     if !item.contains_key("day") {
         return Ok(DayTotal { is_paused, ..DayTotal::NONE });

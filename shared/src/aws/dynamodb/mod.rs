@@ -5,6 +5,7 @@
 //! otherwise. Reads are consistent.
 
 mod accounts;
+mod administration;
 mod caller;
 mod item;
 mod limits;

@@ -72,15 +72,9 @@ pub(super) struct TokenClaims {
     /// are stored, in place of reading them.
     #[serde(default, skip_serializing_if = "Claims::is_empty")]
     claims: Claims,
-}
-
-/// The claims of an access token, among them those of the user, whose names are never those of [`TokenClaims`].
-#[derive(Serialize)]
-struct AccessClaims<'a> {
-    #[serde(flatten)]
-    of_token: &'a TokenClaims,
-    #[serde(flatten)]
-    of_user: &'a Claims,
+    /// The user's claims, by their names, which are never those of another field. Only in an access token.
+    #[serde(flatten, skip_deserializing)]
+    of_user: Claims,
 }
 
 /// The session of a refresh token that was verified.
@@ -147,19 +141,20 @@ pub(super) fn issue(
         token_version: session.token_version,
         generation: None,
         claims: Claims::NONE,
+        of_user: Claims::NONE,
     };
     // No access token outlives its session.
     let access_expires_at = session.expires_at.min(now + settings.access_token_seconds);
-    let access = claims_of(TokenUse::Access, settings.audience.clone(), access_expires_at);
+    let access = TokenClaims {
+        of_user: claims.clone(),
+        ..claims_of(TokenUse::Access, settings.audience.clone(), access_expires_at)
+    };
     let refresh = TokenClaims {
         generation: Some(session.generation),
         claims: claims.clone(),
         ..claims_of(TokenUse::Refresh, refresh_audience(issuer), session.expires_at)
     };
-    Ok(Tokens {
-        access_token: sign(keys, &AccessClaims { of_token: &access, of_user: claims }, now)?,
-        refresh_token: sign(keys, &refresh, now)?,
-    })
+    Ok(Tokens { access_token: sign(keys, &access, now)?, refresh_token: sign(keys, &refresh, now)? })
 }
 
 /// Issues a device token of a user.

@@ -15,6 +15,7 @@ use shared::access::Access;
 use shared::app::{AccountsIn, App};
 use shared::clock::{Clock as _, SystemClock};
 use shared::error::BoxError;
+use shared::events::{EventLog, SharedEvent};
 use shared::values::{Region, phone};
 use tokio::sync::OnceCell;
 use tracing::Subscriber;
@@ -70,13 +71,22 @@ async fn serve_with(
 ) -> Result<(), Error> {
     logger(std::io::stdout).init();
     let app = OnceCell::new();
-    let connect = async || app.get_or_try_init(|| connect(endpoint.access, prepare, accounts)).await;
+    let connect = async || {
+        let app = app.get_or_try_init(async || {
+            let app = connect(endpoint.access, prepare, accounts).await?;
+            Ok::<_, BoxError>(App { events: EventLog::of_function(endpoint.name), ..app })
+        });
+        app.await
+    };
     // Ignore a failure here: the first request retries and reports it.
     let _ = connect().await;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Event>| {
         Ok::<_, Error>(match connect().await {
             Ok(app) => respond(endpoint, app, event.payload).await,
-            Err(cause) => write(endpoint, Err(ApiError::Internal(cause))),
+            Err(cause) => {
+                tracing::error!(function = endpoint.name, %cause, "failed to start");
+                write(Err(ApiError::Internal(cause)))
+            }
         })
     }))
     .await
@@ -123,6 +133,7 @@ pub struct Event {
 #[serde(default, rename_all = "camelCase")]
 struct RequestContext {
     domain_name: Option<String>,
+    request_id: Option<String>,
     http: Option<HttpContext>,
 }
 
@@ -150,18 +161,11 @@ pub struct EventResponse {
 
 /// Responds to one event. Errors of the handler become responses too.
 pub async fn respond(endpoint: Endpoint, app: &App, event: Event) -> EventResponse {
-    let result = match read(event) {
-        Ok(request) => endpoint.respond(app, request).await,
-        Err(error) => Err(error),
-    };
-    write(endpoint, result)
+    write(endpoint.respond(app, read(event)).await)
 }
 
-fn write(endpoint: Endpoint, result: Result<Response, ApiError>) -> EventResponse {
-    let response = result.unwrap_or_else(|error| {
-        log(endpoint, &error);
-        Response::from(&error)
-    });
+fn write(result: Result<Response, ApiError>) -> EventResponse {
+    let response = result.unwrap_or_else(|error| Response::from(&error));
     EventResponse {
         status_code: response.status,
         headers: response.headers.into_iter().collect(),
@@ -171,7 +175,7 @@ fn write(endpoint: Endpoint, result: Result<Response, ApiError>) -> EventRespons
     }
 }
 
-fn read(event: Event) -> Result<Request, ApiError> {
+fn read(event: Event) -> Request {
     let context = event.request_context.unwrap_or_default();
     let http = context.http.unwrap_or_default();
     let method = http.method.unwrap_or_default();
@@ -181,12 +185,13 @@ fn read(event: Event) -> Result<Request, ApiError> {
     let mut header = |name: &str| headers.remove(name).flatten();
     let body = match (event.body.unwrap_or_default(), event.is_base64_encoded) {
         _ if !Request::has_body(&method) => None,
-        (body, Some(true)) => Some(STANDARD.decode(body).map_err(|_| ApiError::Malformed)?),
+        // Handlers reject an empty body as malformed.
+        (body, Some(true)) => Some(STANDARD.decode(body).unwrap_or_default()),
         (body, _) => Some(body.into_bytes()),
     };
     let query = event.raw_query_string.unwrap_or_default();
     let path_parameters = event.path_parameters.unwrap_or_default().into_iter();
-    Ok(Request {
+    Request {
         body,
         method,
         query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
@@ -198,19 +203,9 @@ fn read(event: Event) -> Result<Request, ApiError> {
         origin: header("origin"),
         sec_fetch_site: header("sec-fetch-site"),
         domain: context.domain_name,
+        request_id: context.request_id,
+        event: SharedEvent::default(),
         source_ip: http.source_ip,
-    })
-}
-
-/// Logs an error, once. No cause contains a value of the request or of the store.
-fn log(endpoint: Endpoint, error: &ApiError) {
-    let (function, status, error_code) = (endpoint.name, error.code().status(), error.code().as_str());
-    let cause = std::error::Error::source(error).map(ToString::to_string);
-    // While the operator pauses SMS, nothing fails.
-    if status >= 500 && !matches!(error, ApiError::SmsPaused) {
-        tracing::error!(function, status, error_code, cause, "failed");
-    } else {
-        tracing::info!(function, status, error_code, "refused");
     }
 }
 

@@ -12,11 +12,13 @@
 mod simulation;
 
 use local::SqliteStore;
-use simulation::{Size, run};
+use simulation::{Day, Size, run};
 
 #[tokio::test]
 async fn attackers_win_no_more_than_the_limits_allow() {
     // `local/simulate` runs the full size.
     let size = if std::env::var_os("SIMULATE_FULL").is_some() { Size::FULL } else { Size::SHORT };
-    run(SqliteStore::in_memory().unwrap(), &size).await;
+    for day in [Day::Quiet, Day::Attack, Day::AttackAndPause] {
+        run(SqliteStore::in_memory().unwrap(), &size, day).await;
+    }
 }

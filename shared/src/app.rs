@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::BoxError;
+use crate::events::{Event, EventLog};
 use crate::sms::Sms;
 use crate::store::{Accounts, Store};
 use crate::tokens::Keyring;
@@ -31,6 +32,8 @@ pub struct App {
     pub new_code: fn(CodeLength) -> AuthCode,
     /// Hashes and compares passwords.
     pub hasher: Hasher,
+    /// Writes what happens.
+    pub events: EventLog,
 }
 
 impl App {
@@ -46,7 +49,13 @@ impl App {
             clock,
             new_code: AuthCode::random,
             hasher: Hasher::BCRYPT,
+            events: EventLog::to_stdout(None),
         }
+    }
+
+    /// Writes an event, which happens now.
+    pub fn log(&self, event: &Event) {
+        self.events.log(event, &self.config.sms_countries, self.clock.now());
     }
 
     /// Returns the test phone with this number, if there is one at `now`.

@@ -19,6 +19,7 @@ pub mod aws;
 pub mod clock;
 pub mod config;
 pub mod error;
+pub mod events;
 pub mod limits;
 pub mod random;
 pub mod secret;

@@ -15,7 +15,9 @@ use super::request::Request;
 pub async fn caller(app: &App, request: &Request) -> Result<Caller, ApiError> {
     let (token, issuer) = (bearer_token(request)?, request.issuer(app.config.token_issuer.as_deref())?);
     let audience = &app.config.tokens.audience;
-    Ok(app.keyring.verify_access(token, &issuer, audience, app.clock.now()).await?)
+    let caller = app.keyring.verify_access(token, &issuer, audience, app.clock.now()).await?;
+    request.event.user(caller.user_id);
+    Ok(caller)
 }
 
 /// Returns the caller of a request, if the login of its access token is recent (RFC 9470).

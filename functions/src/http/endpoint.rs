@@ -48,15 +48,31 @@ pub enum Authentication {
 pub type ResponseFuture<'a> = Pin<Box<dyn Future<Output = Result<Response, ApiError>> + Send + 'a>>;
 
 impl Endpoint {
-    /// Responds to a request.
+    /// Responds to a request, and logs its event. A request that only reads, and succeeds, is not an event.
     ///
     /// # Errors
     /// [`ApiError::CrossSite`], or any error of the handler.
     pub async fn respond(&self, app: &App, request: Request) -> Result<Response, ApiError> {
-        if !self.is_read_only && request.is_cross_site(&app.config.allowed_origins) {
-            return Err(ApiError::CrossSite);
+        let event = request.event.clone();
+        {
+            let mut event = event.lock();
+            event.name = self.name;
+            event.ip.clone_from(&request.source_ip);
+            event.request_id.clone_from(&request.request_id);
         }
-        (self.handle)(app, request).await
+        let response = if !self.is_read_only && request.is_cross_site(&app.config.allowed_origins) {
+            Err(ApiError::CrossSite)
+        } else {
+            (self.handle)(app, request).await
+        };
+        let mut event = event.lock();
+        if let Err(error) = &response {
+            error.describe(&mut event);
+        }
+        if response.is_err() || !self.is_read_only {
+            app.log(&event);
+        }
+        response
     }
 
     /// Returns every error of the endpoint: its own, and those that follow from its description.

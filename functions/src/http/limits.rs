@@ -1,6 +1,7 @@
 //! Rate limits of requests, and the devices that have limits of their own.
 
 use shared::app::App;
+use shared::events::SharedEvent;
 use shared::limits;
 use shared::store::{CountOutcome, DayOutcome, Limit};
 use shared::tokens::Device;
@@ -74,22 +75,15 @@ pub async fn refund(app: &App, limit: &Limit, now: i64) {
     }
 }
 
-/// The part of the total, in percent, from which each SMS logs the part. Alarms depend on the lines.
-pub const LOGGED_PERCENT: u64 = 50;
-
-/// Counts an SMS of the deployment on the total of the day, up to `max`.
+/// Counts an SMS of the deployment on the total of the day, up to `max`. Adds the part of the total to the event.
 ///
 /// # Errors
 /// 429 if the total is exhausted; 503 if SMS are paused; or any [`shared::store::StoreError`].
-pub async fn count_sms_of_day(app: &App, max: u32, now: i64) -> Result<(), ApiError> {
+pub async fn count_sms_of_day(app: &App, event: &SharedEvent, max: u32, now: i64) -> Result<(), ApiError> {
     match app.store.count_sms_of_day(max, now).await? {
         DayOutcome::Counted { count } => {
-            // Logged if alarms watch the part. Each SMS logs it, because a count whose response was lost is a line
-            // that no other SMS repeats.
             let percent = u64::from(count) * 100 / u64::from(app.config.limits.sms_per_day);
-            if percent >= LOGGED_PERCENT {
-                tracing::warn!(sms_of_day_percent = percent, "many of the SMS of the day are sent");
-            }
+            event.lock().sms_of_day_percent = Some(percent);
             Ok(())
         }
         DayOutcome::Exhausted => Err(ApiError::TooManySends { retry_after: limits::seconds_until_tomorrow(now) }),

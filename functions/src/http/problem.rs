@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 use shared::error::BoxError;
+use shared::events::{Event, Outcome};
 use shared::sms::SmsError;
 use shared::store::{CallerError, StoreError};
 use shared::tokens::TokenError;
@@ -198,6 +199,19 @@ impl ApiError {
             _ => &[],
         };
         Problem { r#type: "about:blank", title, status, detail: self.to_string(), error_code, errors }
+    }
+
+    /// Adds the outcome to an event. No cause contains a value of the request or of the store.
+    pub fn describe(&self, event: &mut Event) {
+        event.error_code = Some(self.code().as_str());
+        event.cause = std::error::Error::source(self).map(ToString::to_string);
+        event.outcome = match self {
+            Self::SmsNotSent(_) => Outcome::SmsFailed,
+            // While the operator pauses SMS, nothing fails.
+            Self::SmsPaused => Outcome::Refused,
+            _ if self.code().status() >= 500 => Outcome::Failed,
+            _ => Outcome::Refused,
+        };
     }
 
     /// Returns the value of `Retry-After`, in seconds (RFC 9110, 10.2.3).

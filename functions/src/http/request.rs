@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use deserr::{Deserr, Value, ValuePointerRef};
 use secrecy::SecretString;
 use shared::config::Config;
+use shared::events::SharedEvent;
 use shared::values::{FieldError, FieldErrors, Region, SourceIp, phone};
 
 use super::fields::{FieldValue, Fields};
@@ -38,6 +39,10 @@ pub struct Request {
     pub domain: Option<String>,
     /// The address of the client, as API Gateway saw it. Never taken from a header.
     pub source_ip: Option<String>,
+    /// The id that API Gateway gave the request.
+    pub request_id: Option<String>,
+    /// What the handler adds to the event of the request.
+    pub event: SharedEvent,
     /// The body; `None` for methods [without a body](Request::has_body).
     pub body: Option<Vec<u8>>,
 }

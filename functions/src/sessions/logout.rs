@@ -56,6 +56,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
 
     let now = app.clock.now();
     let session = app.keyring.verify_refresh(&refresh_token, &issuer, now).await?.session;
+    request.event.user(session.user_id);
     match everywhere.unwrap_or_default() {
         // A token revokes its own session even after it has expired or was used.
         false => app.store.revoke_session(&session).await?,

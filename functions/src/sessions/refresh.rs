@@ -69,6 +69,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
 
     let now = app.clock.now();
     let RefreshGrant { session, claims } = app.keyring.verify_refresh(&refresh_token, &issuer, now).await?;
+    request.event.user(session.user_id);
     let next = session.next(app.config.tokens.lifetime, now);
     // `next` has expired too if the lifetime of sessions was shortened after the login.
     if session.expires_at <= now || next.expires_at <= now {

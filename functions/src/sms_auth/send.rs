@@ -8,6 +8,7 @@ use serde::Serialize;
 use shared::access::{ACCOUNT, Access, Action, KeyAccess, PHONE, SMS_LIMITS, SMS_SESSION, Table, USER};
 use shared::app::App;
 use shared::config::{Config, LimitSettings};
+use shared::events::SharedEvent;
 use shared::limits::Bucket;
 use shared::sms::SmsError;
 use shared::sms_text::{self, LastLine};
@@ -121,12 +122,17 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let issuer = request.issuer(app.config.token_issuer.as_deref())?;
     let SendRequest { phone, purpose: named, device_token, app_hash } =
         request.read_checked::<_, RequiredPurpose>(&app.config)?;
+    let country = phone.country();
+    {
+        let mut event = request.event.lock();
+        (event.phone, event.country) = (Some(phone.clone()), country);
+    }
     let now = app.clock.now();
     let test_phone = app.test_phone(&phone, now);
     if test_phone.is_none() && app.config.test_phones.iter().any(|test_phone| test_phone.has_number(&phone)) {
         tracing::warn!(?phone, "a test phone is outside its 90 days: it is treated like any other number");
     }
-    if test_phone.is_none() && !phone.is_in(&app.config.sms_countries) {
+    if test_phone.is_none() && !country.is_some_and(|country| app.config.sms_countries.contains(&country)) {
         return Err(ApiError::CountryNotAllowed);
     }
 
@@ -137,11 +143,15 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     };
     let account = if device.is_some() { app.store.account(&phone).await? } else { None };
     let device = account.and_then(|account| known_device(device, account.user_id, account.password_reset_at));
+    if let Some(device) = &device {
+        request.event.user(device.user_id);
+    }
     let purpose = match named {
         Some(purpose) => purpose,
         None if app.store.is_phone_taken(&phone).await? => Purpose::PasswordReset,
         None => Purpose::Signup,
     };
+    request.event.lock().purpose = Some(purpose);
     let (code_length, max_attempts) = strength(purpose, named.is_some(), &app.config.limits);
     let code = test_phone.map_or_else(|| (app.new_code)(code_length), |test_phone| test_phone.code.clone());
     let session_id = SmsSessionId::random();
@@ -157,7 +167,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
         phone,
     };
 
-    let limits = Counted::count(app, &session, device, named.is_some(), test_phone.is_some()).await?;
+    let limits = Counted::count(app, &request.event, &session, device, named.is_some(), test_phone.is_some()).await?;
     let sent = match app.store.open_sms_session(&session).await {
         Ok(()) if test_phone.is_some() => {
             tracing::warn!(phone = ?session.phone, "a test phone requested its code");
@@ -165,7 +175,13 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
         }
         Ok(()) => {
             let text = text(app, &request, app_hash.as_ref(), &session, &code);
-            app.sms.send(&session.phone, &text).await.map_err(ApiError::SmsNotSent)
+            let sent = app.sms.send(&session.phone, &text).await;
+            if !matches!(sent, Err(SmsError::Refused(_))) {
+                let mut event = request.event.lock();
+                event.is_code_sent = true;
+                event.sms_usd = Some(app.config.sms_usd(country, sms_text::segments(&text)));
+            }
+            sent.map_err(ApiError::SmsNotSent)
         }
         Err(error) => Err(error.into()),
     };
@@ -173,7 +189,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
         Ok(()) => {}
         // The SMS may arrive: the send counts, and the client gets the SMS session.
         Err(ApiError::SmsNotSent(error @ SmsError::Unknown(_))) => {
-            tracing::error!(cause = %error, "an SMS may not have been sent");
+            tracing::warn!(cause = %error, "an SMS may not have been sent");
         }
         Err(error) => {
             limits.cancel(app, &session).await;
@@ -228,6 +244,7 @@ impl Counted {
     /// Counts a send.
     async fn count(
         app: &App,
+        event: &SharedEvent,
         session: &SmsSession,
         device: Option<Device>,
         is_named: bool,
@@ -264,7 +281,7 @@ impl Counted {
         counted.of_address.count(app, now).await?;
         counted.own.count_on_all(app, now).await?;
         if counted.of_day
-            && let Err(rejected) = count_sms_of_day(app, max, now).await
+            && let Err(rejected) = count_sms_of_day(app, event, max, now).await
         {
             counted.of_address.refund(app, now).await;
             counted.own.refund(app, now).await;

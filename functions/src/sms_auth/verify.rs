@@ -7,6 +7,7 @@ use deserr::Deserr;
 use serde::Serialize;
 use shared::access::{Access, Action, SMS_LIMITS_OF_IPS, SMS_SESSION, Table};
 use shared::app::App;
+use shared::events::SharedEvent;
 use shared::store::{AttemptOutcome, Limit, SentCode, Subject, VerificationOutcome};
 use shared::values::{AuthCode, FieldErrors, Phone, Purpose, SmsSessionId};
 
@@ -72,10 +73,15 @@ pub struct VerifyResponse {
 pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let VerifyRequest { session_id, phone, auth_code } = request.read(app.config.default_region)?;
 
+    request.event.phone(&phone);
     let now = app.clock.now();
-    let sent = compare_code(app, &session_id, &phone, &auth_code, Purpose::is_verified_first, now).await?;
+    let sent =
+        compare_code(app, &request.event, &session_id, &phone, &auth_code, Purpose::is_verified_first, now).await?;
     match app.store.mark_verified(&session_id.key(), now + app.config.verified_seconds, now).await? {
-        VerificationOutcome::Verified => refund_send(app, &sent, now).await,
+        VerificationOutcome::Verified => {
+            refund_send(app, &sent, now).await;
+            record_verification(app, &request.event, &phone, now);
+        }
         // Repeated by a client that did not receive the response.
         VerificationOutcome::AlreadyVerified => {}
         VerificationOutcome::NotFound => return Err(ApiError::SmsSessionNotFound),
@@ -91,6 +97,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
 /// [`shared::store::StoreError`].
 pub async fn compare_code(
     app: &App,
+    event: &SharedEvent,
     session_id: &SmsSessionId,
     phone: &Phone,
     code: &AuthCode,
@@ -103,6 +110,7 @@ pub async fn compare_code(
         AttemptOutcome::CodeExpired => return Err(ApiError::CodeExpired),
         AttemptOutcome::RateLimited { retry_after } => return Err(ApiError::TooManyAttempts { retry_after }),
     };
+    event.lock().purpose = Some(sent.purpose);
     if !is_purpose(sent.purpose) {
         return Err(ApiError::SmsSessionNotFound);
     }
@@ -118,6 +126,13 @@ pub async fn compare_code(
         tracing::warn!(?phone, "the code of a test phone was accepted");
     }
     Ok(sent)
+}
+
+/// Adds the verification of a code to the event, for the conversion by country. Those of test phones do not count.
+pub fn record_verification(app: &App, event: &SharedEvent, phone: &Phone, now: i64) {
+    let mut event = event.lock();
+    event.country = phone.country();
+    event.is_code_verified = app.test_phone(phone, now).is_none();
 }
 
 /// Refunds a send whose code was verified to the limit of the address: clients that verify their codes do not exhaust

@@ -126,12 +126,18 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let issuer = request.issuer(app.config.token_issuer.as_deref())?;
     let LoginRequest { email, phone, password, device_token } =
         request.read_checked::<_, OneIdentifier>(&app.config)?;
+    if let Some(phone) = &phone {
+        request.event.phone(phone);
+    }
     let identifier = email.map(LoginIdentifier::Email).or(phone.map(LoginIdentifier::Phone));
     let identifier = identifier.ok_or_else(|| ApiError::Internal("the request has no identifier".into()))?;
 
     let now = app.clock.now();
     let device = app.keyring.verify_device(&device_token, &issuer, now).await;
     let credentials = app.store.credentials(&identifier).await?;
+    if let Some(credentials) = &credentials {
+        request.event.user(credentials.user_id);
+    }
     let limits = limits(app, &identifier, credentials.as_ref(), device, request.ip());
     limits.count(app, now).await?;
     let hash = credentials.as_ref().map(|credentials| &credentials.password_hash);
@@ -146,6 +152,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
             let device_token = app.keyring.issue_device(user_id, &issuer, now).await?;
             let user_agent = UserAgent::from_header(request.user_agent.as_deref());
             app.store.start_session(&session, &user_agent).await?;
+            request.event.lock().is_login = true;
             Response::ok(&LoginResponse {
                 access_token: tokens.access_token.expose_secret(),
                 refresh_token: tokens.refresh_token.expose_secret(),

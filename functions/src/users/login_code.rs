@@ -14,7 +14,7 @@ use shared::store::Session;
 use shared::values::{AuthCode, FieldErrors, Phone, Purpose, SmsSessionId, UserAgent};
 
 use crate::http::{ApiError, Authentication, Endpoint, ErrorCode, Request, Response};
-use crate::sms_auth::verify::{compare_code, refund_send};
+use crate::sms_auth::verify::{compare_code, record_verification, refund_send};
 
 /// The endpoint.
 pub const ENDPOINT: Endpoint = Endpoint {
@@ -89,10 +89,12 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let issuer = request.issuer(app.config.token_issuer.as_deref())?;
     let LoginCodeRequest { session_id, phone, auth_code } = request.read(app.config.default_region)?;
 
+    request.event.phone(&phone);
     let now = app.clock.now();
     let is_login = |purpose| purpose == Purpose::Login;
-    let sent = compare_code(app, &session_id, &phone, &auth_code, is_login, now).await?;
+    let sent = compare_code(app, &request.event, &session_id, &phone, &auth_code, is_login, now).await?;
     let account = app.store.account(&phone).await?.ok_or(ApiError::UserNotFound)?;
+    request.event.user(account.user_id);
     if account.is_disabled {
         return Err(ApiError::UserDisabled);
     }
@@ -106,6 +108,8 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
         return Err(ApiError::SmsSessionNotFound);
     }
     refund_send(app, &sent, now).await;
+    record_verification(app, &request.event, &phone, now);
+    request.event.lock().is_login = true;
     Response::ok(&LoginCodeResponse {
         access_token: tokens.access_token.expose_secret(),
         refresh_token: tokens.refresh_token.expose_secret(),

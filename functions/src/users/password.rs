@@ -92,7 +92,9 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let (key, now) = (session_id.key(), app.clock.now());
     let phone = app.store.verified_phone(&key, Purpose::PasswordReset, now).await?;
     let phone = phone.ok_or(ApiError::PhoneNotVerified)?;
+    request.event.phone(&phone);
     let account = app.store.account(&phone).await?.ok_or(ApiError::UserNotFound)?;
+    request.event.user(account.user_id);
     if account.is_disabled {
         return Err(ApiError::UserDisabled);
     }
@@ -113,7 +115,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
         // In the language of the phone's country: the owner of the phone may not have sent this request.
         let text = sms_text::password_was_reset(Language::for_phone(&phone), &app.config.service_name);
         // A stranger may have requested the reset: its SMS must not take those of known devices.
-        send_notice(app, &phone, &text, app.config.limits.sms_per_day_for_strangers(), now).await;
+        send_notice(app, &request.event, &phone, &text, app.config.limits.sms_per_day_for_strangers(), now).await;
     }
     Response::ok(&PasswordResponse { is_password_reset: true, device_token: device_token.expose_secret() })
 }

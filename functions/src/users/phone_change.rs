@@ -78,6 +78,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let (key, now) = (session_id.key(), app.clock.now());
     let phone = app.store.verified_phone(&key, Purpose::PhoneChange, now).await?;
     let phone = phone.ok_or(ApiError::PhoneNotVerified)?;
+    request.event.phone(&phone);
     let session = Session::replacing(&caller, caller.started_at, app.config.tokens.lifetime, now);
     let user_agent = UserAgent::from_header(request.user_agent.as_deref());
     let outcome = app.accounts()?.change_phone(&caller, &phone, &key, &session, &user_agent, now).await;
@@ -90,7 +91,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
             // In the language of the phone's country: the owner of the phone may not have sent this request.
             let text = sms_text::phone_was_changed(Language::for_phone(&previous), &app.config.service_name);
             // Strangers, who may exhaust their part of the total, must not keep the owner from getting it.
-            send_notice(app, &previous, &text, app.config.limits.sms_per_day, now).await;
+            send_notice(app, &request.event, &previous, &text, app.config.limits.sms_per_day, now).await;
             let tokens = app.keyring.issue(&session, &claims, &issuer, &app.config.tokens, now).await?;
             Response::ok(&TokenPair::from(&tokens))
         }

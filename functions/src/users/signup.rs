@@ -110,6 +110,8 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let SignupRequest { email, nickname, phone, password, name, session_id } =
         request.read_checked::<_, ImpersonalPassword>(&app.config)?;
 
+    request.event.phone(&phone);
+
     // Before the password is hashed, so that invalid requests cost no CPU. The transaction decides.
     let (key, now) = (session_id.key(), app.clock.now());
     let max = app.config.limits.sign_ups_per_sms_session;
@@ -134,11 +136,15 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let device_token = app.keyring.issue_device(id, &issuer, now).await?;
     let user_agent = UserAgent::from_header(request.user_agent.as_deref());
     match app.store.sign_up(&user, &session, &user_agent, &key, now).await? {
-        SignUpOutcome::Created => Response::created(&SignupResponse {
-            access_token: tokens.access_token.expose_secret(),
-            refresh_token: tokens.refresh_token.expose_secret(),
-            device_token: device_token.expose_secret(),
-        }),
+        SignUpOutcome::Created => {
+            request.event.user(id);
+            request.event.lock().is_sign_up = true;
+            Response::created(&SignupResponse {
+                access_token: tokens.access_token.expose_secret(),
+                refresh_token: tokens.refresh_token.expose_secret(),
+                device_token: device_token.expose_secret(),
+            })
+        }
         SignUpOutcome::NotVerified => Err(ApiError::PhoneNotVerified),
         SignUpOutcome::Taken { email, phone } => Err(already_exists(email, phone)),
     }

@@ -23,7 +23,7 @@ async fn open() -> TestStore {
 
 #[tokio::test]
 async fn attackers_win_no_more_than_the_limits_allow() {
-    simulation::run(Tables::create().store(), &simulation::Size::SMALL).await;
+    simulation::run(Tables::create().store(), &simulation::Size::SMALL, simulation::Day::Attack).await;
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ const FOLDERS: [&str; 4] = ["functions/src", "shared/src", "local/src", "local/b
 /// The layers, lowest first. All other modules of `functions` are endpoints, the highest layer.
 const LAYERS: [(&str, &[&str]); 5] = [
     ("values and limits", &["shared::values", "shared::limits"]),
-    ("records and traits", &["shared::store", "shared::sms"]),
+    ("records and traits", &["shared::store", "shared::sms", "shared::events"]),
     ("tokens", &["shared::tokens"]),
     ("backends", &["shared::aws", "local"]),
     ("http", &["functions::http"]),

@@ -65,19 +65,6 @@ fn routes_that_hash_use_less_than_half_of_the_concurrency() {
 }
 
 #[test]
-fn alarms_exist_for_50_80_and_100_percent_of_the_sms_of_a_day() {
-    let template = template();
-    assert_eq!(functions::http::limits::LOGGED_PERCENT, 50, "the first alarm");
-    for percent in [50, 80, 100] {
-        let alarm = &template["Resources"][format!("SmsOfDay{percent}Alarm")]["Properties"];
-        assert_eq!(alarm["Threshold"], percent);
-        let filter = &template["Resources"]["SmsOfDayLogged"]["Properties"];
-        assert_eq!(filter["FilterPattern"], "{ $.sms_of_day_percent = * }");
-        assert_eq!(alarm["MetricName"], filter["MetricTransformations"][0]["MetricName"]);
-    }
-}
-
-#[test]
 fn functions_that_parse_phone_numbers_have_a_default_region() {
     let functions = functions(&template());
     let has_region = |properties: &Json| !properties["Environment"]["Variables"]["DEFAULT_REGION"].is_null();

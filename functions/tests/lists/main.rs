@@ -7,6 +7,7 @@ mod access;
 mod deployment;
 mod documents;
 mod files;
+mod monitoring;
 mod roles;
 mod routes;
 mod settings;

@@ -1,7 +1,7 @@
 //! The permissions of each role, spelled out.
 
 /// The functions, each with its permissions.
-pub(crate) const ROLES: [(&str, &[&str]); 21] = [
+pub(crate) const ROLES: [(&str, &[&str]); 22] = [
     (
         "account-delete",
         &[
@@ -102,6 +102,10 @@ pub(crate) const ROLES: [(&str, &[&str]); 21] = [
             "dynamodb:UpdateItem on UsersTable [USER#*] (pk password_hash updated_at token_version is_disabled)",
             "secretsmanager:GetSecretValue on PrivateKeysSecret, AWSCURRENT only",
         ],
+    ),
+    (
+        "pause-sms",
+        &["dynamodb:GetItem on PublicKeysTable [WARM]", "dynamodb:UpdateItem on LimitsTable [SMS#DAY*] (pk is_paused)"],
     ),
     (
         "phone-change",

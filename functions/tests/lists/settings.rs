@@ -124,6 +124,10 @@ fn the_patterns_reject_what_the_code_rejects() {
         ("SMS_PER_PHONE", "1/90000"),
         ("SMS_COUNTRIES", "KR,"),
         ("SMS_COUNTRIES", "kr"),
+        ("SMS_PRICES_USD", "0.05"),
+        ("SMS_PRICES_USD", "KR:"),
+        ("SMS_PRICES_USD", "KR:0.05,"),
+        ("SMS_PRICES_USD", "KR:-1"),
         ("SMS_DOMAIN", "localhost"),
         ("SMS_DOMAIN", "App.example.com"),
         ("SMS_DOMAIN", "https://app.example.com"),
@@ -163,6 +167,7 @@ fn the_patterns_accept_what_the_code_accepts() {
         ("TEST_PHONES", test_phone),
         ("TEST_PHONES", &test_phones.join(",")),
         ("SMS_COUNTRIES", "KR,JP"),
+        ("SMS_PRICES_USD", "KR:0.05,JP:1"),
         ("ALLOWED_ORIGINS", "https://app.example.com,http://localhost:3000"),
     ] {
         let setting = SETTINGS.iter().find(|setting| setting.variable == variable).unwrap();
@@ -173,7 +178,7 @@ fn the_patterns_accept_what_the_code_accepts() {
 }
 
 /// The functions that read each setting. All functions read those that are missing here.
-const READERS: [(&str, &[&str]); 33] = [
+const READERS: [(&str, &[&str]); 34] = [
     ("DEFAULT_REGION", &["login", "login-code", "phone-duplicate-check", "signup", "sms-auth-send", "sms-auth-verify"]),
     ("SERVICE_NAME", &["password", "password-change", "phone-change", "signup", "sms-auth-send"]),
     ("CODE_SECONDS", &["login-code", "sms-auth-send", "sms-auth-verify"]),
@@ -190,7 +195,8 @@ const READERS: [(&str, &[&str]); 33] = [
     ("SMS_PER_ACCOUNT", &["sms-auth-send"]),
     ("SMS_PER_DAY", &["password", "phone-change", "sms-auth-send"]),
     ("SMS_PERCENT_FOR_STRANGERS", &["password", "sms-auth-send"]),
-    ("SMS_COUNTRIES", &["sms-auth-send"]),
+    ("SMS_COUNTRIES", &["login-code", "password", "phone-change", "sms-auth-send", "sms-auth-verify"]),
+    ("SMS_PRICES_USD", &["password", "phone-change", "sms-auth-send"]),
     ("PASSWORDS_PER_ACCOUNT", &["login"]),
     ("PASSWORDS_IN_A_ROW", &["login", "password-change"]),
     ("PASSWORDS_PER_DEVICE", &["login"]),

@@ -21,6 +21,8 @@ pub(crate) struct Attackers {
     pub(crate) passwords: BTreeMap<String, u64>,
     /// The SMS that attackers requested, by day.
     pub(crate) sms_of_days: BTreeMap<i64, u64>,
+    /// The times of these requests, in seconds since the start.
+    sms: Vec<i64>,
     /// The wrong codes that were compared.
     pub(crate) codes: u64,
     /// The wrong passwords that were compared, by account.
@@ -98,7 +100,11 @@ impl Attackers {
     /// Counts a send to the home country, and checks that it was sent or that a limit rejected it.
     fn check_send(&mut self, deployment: &Deployment, size: &Size, got_sms: bool, response: &Response) {
         match response.outcome().as_str() {
-            "200" => *self.sms_of_days.entry(deployment.day()).or_default() += 1,
+            "200" => {
+                *self.sms_of_days.entry(deployment.day()).or_default() += 1;
+                self.sms.push(deployment.now());
+            }
+            "503 SMS__PAUSED" => {}
             "429 SMS__TOO_MANY_REQUESTS" => {
                 let until_tomorrow = super::DAY - deployment.now() % super::DAY;
                 let of_day = deployment.sms_of_day() >= u64::from(size.sms_per_day_for_strangers());
@@ -113,6 +119,11 @@ impl Attackers {
             }
             outcome => panic!("an attacker's send: {outcome}"),
         }
+    }
+
+    /// Returns the number of SMS that attackers requested until a time, in seconds since the start.
+    pub(crate) fn sms_until(&self, time: i64) -> usize {
+        self.sms.iter().filter(|at| **at <= time).count()
     }
 
     /// Sends a wrong password.

@@ -6,24 +6,31 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use functions::http::{Endpoint, Request};
+use functions::jobs::pause_sms;
 use functions::users;
 use serde_json::{Value as Json, json};
 use shared::app::{App, Hasher};
-use shared::clock::ManualClock;
+use shared::clock::{Clock as _, ManualClock};
 use shared::config::Config;
+use shared::events::EventLog;
 use shared::sms::{Sms, SmsError};
-use shared::store::Store;
+use shared::store::{Administration, Store};
 use shared::tokens::{KeySet, rotation};
 use shared::values::{PasswordHash, Phone};
 
 use secrecy::ExposeSecret as _;
 
-/// The passwords that were compared. A process runs one simulation.
+use super::detector::Detector;
+
+/// The passwords that the current simulation compared. A process runs one simulation after the other.
 static COMPARED: AtomicU64 = AtomicU64::new(0);
 
 /// A deployment.
 pub(crate) struct Deployment {
     app: App,
+    store: Arc<dyn Administration>,
+    /// Reads the lines of the events.
+    detector: Arc<Mutex<Detector>>,
     clock: Arc<ManualClock>,
     /// The start of the simulation, in Unix time.
     start: i64,
@@ -45,6 +52,11 @@ impl Sms for SentSms {
         (*count, *latest) = (*count + 1, text.to_owned());
         Ok(())
     }
+}
+
+/// Returns the number of passwords that were compared.
+pub(crate) fn compared_passwords() -> u64 {
+    COMPARED.load(Ordering::Relaxed)
 }
 
 /// A client of the deployment.
@@ -84,14 +96,16 @@ impl Response {
 
 impl Deployment {
     /// Creates a deployment at midnight (UTC), on an empty store.
-    pub(crate) fn new(store: impl Store + 'static, start: i64, sms_per_day: u32) -> Self {
+    pub(crate) fn new(store: impl Store + Administration + 'static, start: i64, sms_per_day: u32) -> Self {
+        COMPARED.store(0, Ordering::Relaxed);
+        let store = Arc::new(store);
         let clock = Arc::new(ManualClock::new(start));
         let mut config = Config::from_variables(&|_| None).unwrap();
         config.limits.sms_per_day = sms_per_day;
         config.token_issuer = Some("https://accounts.example.com".to_owned());
         let sms = SentSms::default();
         let keys = rotation::create(0).unwrap();
-        let mut app = App::new(config, Arc::new(store), sms.clone(), clock.clone())
+        let mut app = App::new(config, store.clone(), sms.clone(), clock.clone())
             .with_keyring(KeySet::from_stored(keys.expose_secret()).unwrap().into());
         app.hasher = Hasher {
             hash: |password, _| Ok(PasswordHash::from_stored(password.expose_secret().to_owned())),
@@ -100,7 +114,31 @@ impl Deployment {
                 hash.is_some_and(|hash| hash.as_str() == password.expose_secret())
             },
         };
-        Self { app, clock, start, now: 0, sms, sms_before_today: 0 }
+        let detector = Arc::new(Mutex::new(Detector::default()));
+        let (lines, time) = (detector.clone(), clock.clone());
+        app.events = EventLog::new(None, move |line| lines.lock().unwrap().read(line, time.now() - start));
+        Self { app, store, detector, clock, start, now: 0, sms, sms_before_today: 0 }
+    }
+
+    /// Returns whether the alarm of a low conversion is raised.
+    pub(crate) fn raises_alarm(&self) -> bool {
+        self.detector.lock().unwrap().is_raised(self.now)
+    }
+
+    /// Returns the time at which the alarm was raised for the first time, in seconds since the start.
+    pub(crate) fn alarm_raised_at(&self) -> Option<i64> {
+        self.detector.lock().unwrap().raised_at
+    }
+
+    /// Calls `pause-sms`, as the alarm does.
+    pub(crate) async fn pause_sms(&self) {
+        let event = serde_json::from_str(include_str!("../../../local/events/pause-sms.json")).unwrap();
+        pause_sms::pause(self.store.as_ref(), &self.app.events, &event, self.start + self.now).await.unwrap();
+    }
+
+    /// Resumes SMS, as the operator does.
+    pub(crate) async fn resume_sms(&self) {
+        self.store.set_sms_paused(false).await.unwrap();
     }
 
     /// Moves the clock to so many seconds after the start.
@@ -116,11 +154,6 @@ impl Deployment {
     /// Returns the seconds since the start.
     pub(crate) fn now(&self) -> i64 {
         self.now
-    }
-
-    /// Returns the number of passwords that were compared.
-    pub(crate) fn compared_passwords() -> u64 {
-        COMPARED.load(Ordering::Relaxed)
     }
 
     /// Returns the number of SMS to each phone number.
@@ -169,10 +202,10 @@ impl Deployment {
 
     /// Sends a login. Checks that the password is compared, unless a limit rejects the request.
     pub(crate) async fn log_in(&self, client: &Client, email: &str, password: &str) -> Response {
-        let before = Self::compared_passwords();
+        let before = compared_passwords();
         let body = json!({ "email": email, "password": password });
         let response = self.call(users::login::ENDPOINT, client, body).await;
-        let compared = Self::compared_passwords() - before;
+        let compared = compared_passwords() - before;
         assert_eq!(compared, u64::from(response.is_compared()), "{} compared passwords", response.outcome());
         response
     }

@@ -1,19 +1,20 @@
-//! A day of a deployment under attack, driven by the clock.
+//! A day of a deployment, driven by the clock: quiet, under attack, or under attack with the detector of pumped SMS.
 
 mod attackers;
 mod clients;
 mod deployment;
+mod detector;
 mod report;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use shared::store::Store;
+use shared::store::{Administration, Store};
 use shared::values::{Phone, Region};
 
 use attackers::{Attackers, IN_A_ROW};
 use clients::{Person, Step};
-use deployment::{Client, Deployment};
+use deployment::{Client, Deployment, compared_passwords};
 use report::report;
 
 const HOUR: i64 = 3600;
@@ -166,12 +167,25 @@ enum Event {
     Pump,
     Lock(usize),
     Guess(usize),
+    /// The operator resumes SMS.
+    Resume,
     /// Checks that the users whom an attacker locked out get a code for this purpose, and log in.
     Unlocked(Option<&'static str>),
 }
 
+/// What happens on the day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Day {
+    /// Only honest users send requests.
+    Quiet,
+    /// Attackers send requests, and the alarm of a low conversion only warns.
+    Attack,
+    /// Attackers send requests, and the alarm calls `pause-sms`. The operator resumes SMS when the attack ends.
+    AttackAndPause,
+}
+
 /// Runs a simulation on an empty store. Prints the result and checks what must hold.
-pub(crate) async fn run(store: impl Store + 'static, size: &Size) {
+pub(crate) async fn run(store: impl Store + Administration + 'static, size: &Size, day: Day) {
     let mut deployment = Deployment::new(store, START - DAY, 1_000_000);
     let mut dice = Dice(1);
     let honest = size.new_users + size.known_users + size.targets;
@@ -214,8 +228,11 @@ pub(crate) async fn run(store: impl Store + 'static, size: &Size) {
         let at = DAY + i64::try_from(dice.below(usize::try_from(22 * HOUR).unwrap())).unwrap();
         schedule(&mut events, at, Event::Person(nth, step));
     }
-    for event in [Event::Pump, Event::Lock(0), Event::Guess(0)] {
-        schedule(&mut events, DAY, event);
+    if day != Day::Quiet {
+        for event in [Event::Pump, Event::Lock(0), Event::Guess(0)] {
+            schedule(&mut events, DAY, event);
+        }
+        schedule(&mut events, ATTACK_ENDS_AT, Event::Resume);
     }
     let mut attackers = Attackers::default();
     // The attackers' last requests are at the attack's end. Then a purpose that is named waits for at most an hour
@@ -268,6 +285,7 @@ pub(crate) async fn run(store: impl Store + 'static, size: &Size) {
                 attackers.guess(&deployment, &attacker, account, &people[account].email).await;
                 schedule(&mut events, at + size.guess_every, Event::Guess(nth + 1));
             }
+            Event::Resume => deployment.resume_sms().await,
             Event::Unlocked(purpose) => {
                 for person in &mut people[targets.clone()] {
                     person.reset_as_stranger(&deployment, purpose).await;
@@ -275,9 +293,25 @@ pub(crate) async fn run(store: impl Store + 'static, size: &Size) {
             }
         }
         sms_of_days.insert(deployment.day(), deployment.sms_of_day());
+        if deployment.raises_alarm() && day == Day::AttackAndPause && at < ATTACK_ENDS_AT {
+            deployment.pause_sms().await;
+        }
     }
 
-    report(size, &deployment, &people[..honest], &attackers, &sms_of_days);
+    report(size, day, &deployment, &people[..honest], &attackers, &sms_of_days);
+    let alarm = deployment.alarm_raised_at();
+    if day == Day::Quiet {
+        assert_eq!(alarm, None, "the alarm was raised without an attack");
+        assert!(people[..honest].iter().all(|person| person.refusals == 0), "a user was refused without an attack");
+        return;
+    }
+    if day == Day::AttackAndPause {
+        // The alarm was raised.
+        let alarm = alarm.unwrap();
+        let before = attackers.sms_until(alarm);
+        assert_eq!(before, attackers.sms_until(ATTACK_ENDS_AT), "an SMS was sent while SMS were paused");
+        return;
+    }
     for (day, sms) in &sms_of_days {
         assert!(*sms <= u64::from(size.sms_per_day), "{sms} SMS on day {day}");
     }
@@ -294,7 +328,7 @@ pub(crate) async fn run(store: impl Store + 'static, size: &Size) {
         assert!(compared.longest_row <= IN_A_ROW, "{} passwords in a row for {account}", compared.longest_row);
     }
     let compared = attackers.compared_passwords() + people.iter().map(|person| person.passwords).sum::<u64>();
-    assert_eq!(Deployment::compared_passwords(), compared, "a rejected request compares no password");
+    assert_eq!(compared_passwords(), compared, "a rejected request compares no password");
     attackers.check_reached(size);
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::Size;
 use super::attackers::Attackers;
 use super::clients::Person;
-use super::deployment::Deployment;
+use super::deployment::{Deployment, compared_passwords};
+use super::{Day, Size};
 
 /// The price of an SMS, in US dollars: the default maximum.
 const PRICE: f64 = 0.10;
@@ -14,11 +14,17 @@ const PRICE: f64 = 0.10;
 #[expect(clippy::print_stdout, reason = "the result of the simulation")]
 pub(crate) fn report(
     size: &Size,
+    day: Day,
     deployment: &Deployment,
     people: &[Person],
     attackers: &Attackers,
     sms_of_days: &BTreeMap<i64, u64>,
 ) {
+    println!("\n### {day:?}\n");
+    if let Some(alarm) = deployment.alarm_raised_at() {
+        let minutes = (alarm - super::DAY) as f64 / 60.0;
+        println!("The alarm of a low conversion is raised {minutes:.1} minutes after the attack begins.\n");
+    }
     println!("| | attackers | honest users |\n|---|---|---|");
     for (nth, (day, all)) in sms_of_days.iter().enumerate() {
         let theirs = attackers.sms_of_days.get(day).copied().unwrap_or_default();
@@ -30,11 +36,11 @@ pub(crate) fn report(
     let codes: u64 = people.iter().map(|person| person.codes).sum();
     println!("| codes compared | {} | {codes} |", attackers.codes);
     let compared = attackers.compared_passwords();
-    println!("| passwords compared | {compared} | {} |", Deployment::compared_passwords() - compared);
+    println!("| passwords compared | {compared} | {} |", compared_passwords() - compared);
     println!("| passwords in a row for one account, at most | {} | |", attackers.longest_row());
     let most = attackers.accounts.values().map(|compared| compared.total).max().unwrap_or_default();
     println!("| passwords for one account, at most | {most} | |");
-    let mean = compared as f64 / attackers.accounts.len() as f64;
+    let mean = compared as f64 / attackers.accounts.len().max(1) as f64;
     println!("| passwords for an attacked account, on average | {mean:.0} | |");
 
     println!("\n| honest users | all | refused | refused for, at most | refused in the end |\n|---|---|---|---|---|");

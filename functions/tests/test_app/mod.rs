@@ -21,6 +21,7 @@ use shared::app::App;
 use shared::clock::ManualClock;
 use shared::config::Config;
 use shared::error::BoxError;
+use shared::events::EventLog;
 use shared::sms::{Sms, SmsError};
 use shared::store::{Accounts, Administration, LoginIdentifier, Store};
 use shared::tokens::{KeySet, rotation};
@@ -60,6 +61,8 @@ pub(crate) struct TestApp {
     outbox: Outbox,
     /// Every secret and personal value that was sent or received.
     secrets: Mutex<Vec<String>>,
+    /// The lines of the events.
+    events: Arc<Mutex<Vec<String>>>,
 }
 
 impl TestApp {
@@ -75,11 +78,14 @@ impl TestApp {
         let outbox = Outbox::in_memory(clock.clone()).unwrap();
         let defaults = Config::from_variables(&|_| None).unwrap();
         let config = Config { bcrypt_cost: 4, token_issuer: Some(ISSUER.to_owned()), ..defaults };
-        let inner = App::new(config, store.clone(), outbox.clone(), clock.clone())
+        let mut inner = App::new(config, store.clone(), outbox.clone(), clock.clone())
             .with_accounts(Some(store.clone()))
             .with_keyring(KeySet::from_stored(keys()).unwrap().into());
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let lines = events.clone();
+        inner.events = EventLog::new(Some("ably".to_owned()), move |line| lines.lock().unwrap().push(line.to_owned()));
         let secrets = [PASSWORD, "1012345678", "minji@example.com", "Kim Minji"].map(str::to_owned).to_vec();
-        Self { inner, clock, operator: store, outbox, secrets: Mutex::new(secrets) }
+        Self { inner, clock, operator: store, outbox, secrets: Mutex::new(secrets), events }
     }
 
     /// Replaces the store.
@@ -93,6 +99,7 @@ impl TestApp {
     /// Calls an endpoint's handler.
     pub(crate) async fn call(&self, endpoint: Endpoint, request: Request) -> Response {
         let sent = Request { method: request.method.clone(), body: request.body.clone(), ..Request::default() };
+        let events_before = self.events.lock().unwrap().len();
         let result = endpoint.respond(&self.inner, request).await;
         if let Err(error) = &result {
             assert!(endpoint.errors().any(|code| code == error.code()), "{} declares no {error:?}", endpoint.name);
@@ -110,7 +117,35 @@ impl TestApp {
         for secret in ["session_id", "access_token", "refresh_token", "device_token"] {
             self.secrets.lock().unwrap().extend(body[secret].as_str().map(str::to_owned));
         }
+        let is_event = !endpoint.is_read_only || response.status >= 400;
+        assert_eq!(self.events.lock().unwrap().len(), events_before + usize::from(is_event), "{}", endpoint.name);
+        self.assert_events_contain_no_secret(events_before);
         response
+    }
+
+    /// Returns the events so far.
+    pub(crate) fn events(&self) -> Vec<Json> {
+        self.events.lock().unwrap().iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Returns the latest event.
+    pub(crate) fn latest_event(&self) -> Json {
+        self.events().pop().unwrap()
+    }
+
+    /// Asserts that no event after the first `skipped` ones contains a secret or a personal value.
+    #[track_caller]
+    pub(crate) fn assert_events_contain_no_secret(&self, skipped: usize) {
+        for mut event in self.events().split_off(skipped) {
+            // Numbers and ids, which may contain the digits of a code.
+            for field in ["timestamp", "_aws", "user_id"] {
+                event[field] = Json::Null;
+            }
+            let line = event.to_string();
+            for secret in self.secrets.lock().unwrap().iter() {
+                assert!(!line.contains(secret.as_str()), "{secret:?} is in an event");
+            }
+        }
     }
 
     /// Calls the endpoint of this name.

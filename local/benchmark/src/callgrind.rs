@@ -90,7 +90,7 @@ fn attempt(row: &Row, bcrypt_cost: u32, aws: &FakeAws) -> Result<(Instructions, 
         .env("BCRYPT_COST", bcrypt_cost.to_string());
     // Discards the connections of earlier rows.
     aws.take_received();
-    let mut profiled = ProfiledLambda { lambda: Lambda::start(command)?.0, out, dumps: 0 };
+    let mut profiled = ProfiledLambda { lambda: Lambda::start(command, &row.function)?.0, out, dumps: 0 };
     row.invoke(&mut profiled.lambda, 0)?;
     let first = profiled.take_instructions()?;
     let first_connections = aws.take_received().connections();

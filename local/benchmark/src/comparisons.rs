@@ -27,7 +27,7 @@ pub(crate) fn rows(fixture: &Fixture, python: &Path, node_folder: &Path) -> Resu
         Row { arguments: vec![script.display().to_string()], ..row }
     };
     let fastapi_login = row(FASTAPI_LOGIN, python, fastapi.clone(), &login("minji@example.com", PASSWORD));
-    let (mut lambda, _) = Lambda::start(fastapi_login.command())?;
+    let (mut lambda, _) = Lambda::start(fastapi_login.command(), &fastapi_login.function)?;
     let invocation = lambda.invoke(fastapi_login.events.first().ok_or("no event")?)?;
     let response: Json = serde_json::from_slice(&invocation.body)?;
     let tokens: Json = serde_json::from_str(response["body"].as_str().unwrap_or_default())?;

@@ -2,7 +2,9 @@
 
 use serde_json::Value as Json;
 
+use functions::ENDPOINTS;
 use shared::error::BoxError;
+use shared::events::Metric;
 
 use crate::init::{Init, access};
 use crate::requests::Outcome;
@@ -25,10 +27,11 @@ mod prices {
     /// The prices of a secret per month and of ten thousand calls: <https://aws.amazon.com/secrets-manager/pricing/>
     pub(super) const SECRET: f64 = 0.40;
     pub(super) const SECRET_TEN_THOUSAND: f64 = 0.05;
-    /// The prices of a GB of logs, of an alarm and of a metric: <https://aws.amazon.com/cloudwatch/pricing/>
+    /// The prices of a GB of logs, of an alarm on one metric, of a metric and of a dashboard: <https://aws.amazon.com/cloudwatch/pricing/>
     pub(super) const LOG_GB: f64 = 0.50;
     pub(super) const ALARM: f64 = 0.10;
     pub(super) const METRIC: f64 = 0.30;
+    pub(super) const DASHBOARD: f64 = 3.00;
     /// The price of a GB sent to the internet: <https://aws.amazon.com/ec2/pricing/on-demand/>
     pub(super) const OUT_GB: f64 = 0.09;
 
@@ -65,8 +68,9 @@ const SNS_MS: f64 = 50.0;
 /// The part of the invocations that start a new execution environment, and how long its init waits.
 const COLD: f64 = 0.01;
 const INIT_WAIT_MS: f64 = 50.0;
-/// The sizes of a line of the access log, of a response and of a stored user, in bytes.
+/// The sizes of a line of the access log, of an event, of a response and of a stored user, in bytes.
 const LOG_LINE_BYTES: f64 = 400.0;
+const EVENT_BYTES: f64 = 600.0;
 const RESPONSE_BYTES: f64 = 1000.0;
 const USER_BYTES: f64 = 2000.0;
 
@@ -149,11 +153,14 @@ pub(crate) fn print(rows: &[Row], outcomes: &[Outcome], template: &Json) -> Resu
 
     print_rejected(rows, outcomes, template)?;
 
-    let (mut calls, mut lambda, mut reads, mut writes, mut secret_calls) = (0.0, 0.0, 0.0, 0.0, 0.0);
+    let (mut calls, mut events, mut lambda, mut reads) = (0.0, 0.0, 0.0, 0.0);
+    let (mut writes, mut secret_calls) = (0.0, 0.0);
     for &(function, outcome, times) in CALLS {
         let millions = times * USERS / 1e6;
         let usage = &find(function, outcome, outcomes)?.usage;
         calls += millions;
+        let is_event = ENDPOINTS.iter().any(|endpoint| endpoint.name == function && !endpoint.is_read_only);
+        events += if is_event { millions } else { 0.0 };
         lambda +=
             millions * Work::new(function, outcome, rows, outcomes)?.dollars_per_million(memory(template, function)?);
         let init = Init::new(access(function));
@@ -164,8 +171,11 @@ pub(crate) fn print(rows: &[Row], outcomes: &[Outcome], template: &Json) -> Resu
         }
     }
     let gb = |bytes: f64| bytes / 1e9;
-    let alarms = count(template, "AWS::CloudWatch::Alarm")?;
-    let metrics = count(template, "AWS::Logs::MetricFilter")?;
+    let metrics = count(template, "AWS::Logs::MetricFilter")?
+        + Metric::ALL.iter().map(|metric| metric.billed() as f64).sum::<f64>();
+    let monitoring = watched_metrics(template)? * prices::ALARM
+        + metrics * prices::METRIC
+        + count(template, "AWS::CloudWatch::Dashboard")? * prices::DASHBOARD;
     let secrets = count(template, "AWS::SecretsManager::Secret")?;
     let bill = [
         ("API Gateway, requests", calls * prices::API_MILLION),
@@ -176,7 +186,8 @@ pub(crate) fn print(rows: &[Row], outcomes: &[Outcome], template: &Json) -> Resu
         ("DynamoDB, storage and recovery", gb(USERS * USER_BYTES) * prices::STORED_GB),
         ("Secrets Manager", secrets * prices::SECRET + secret_calls / 1e4 * prices::SECRET_TEN_THOUSAND),
         ("Access log", gb(calls * 1e6 * LOG_LINE_BYTES) * prices::LOG_GB),
-        ("Alarms and their metrics", alarms * prices::ALARM + metrics * prices::METRIC),
+        ("Events", gb(events * 1e6 * EVENT_BYTES) * prices::LOG_GB),
+        ("Metrics, alarms and dashboard", monitoring),
         ("Data out", gb(calls * 1e6 * RESPONSE_BYTES) * prices::OUT_GB),
     ];
     println!("\nThe monthly cost of a million users, each with a sign-up, 10 logins and 100 profiles, without SMS:\n");
@@ -236,7 +247,8 @@ fn print_rejected(rows: &[Row], outcomes: &[Outcome], template: &Json) -> Result
             _ => 1.0,
         };
         let work = Work { cpu: hashes * work.cpu, ..work };
-        let requests = prices::API_MILLION + prices::LAMBDA_MILLION + LOG_LINE_BYTES / 1e3 * prices::LOG_GB;
+        let logs = (LOG_LINE_BYTES + EVENT_BYTES) / 1e3 * prices::LOG_GB;
+        let requests = prices::API_MILLION + prices::LAMBDA_MILLION + logs;
         let units = usage.read_units * prices::READ_MILLION + usage.write_units * prices::WRITE_MILLION;
         println!("| {function} | {outcome} | {:.2} |", requests + units + work.dollars_per_million(mb));
     }
@@ -250,6 +262,16 @@ fn resources(template: &Json) -> Result<impl Iterator<Item = &Json>, BoxError> {
 /// Returns the number of resources of a type in the template.
 fn count(template: &Json, r#type: &str) -> Result<f64, BoxError> {
     Ok(resources(template)?.filter(|resource| resource["Type"] == r#type).count() as f64)
+}
+
+/// Returns the number of metrics that the alarms watch. Each is billed as an alarm.
+fn watched_metrics(template: &Json) -> Result<f64, BoxError> {
+    let alarms = resources(template)?.filter(|resource| resource["Type"] == "AWS::CloudWatch::Alarm");
+    let metrics = alarms.map(|alarm| {
+        let of_expression = alarm["Properties"]["Metrics"].as_array().into_iter().flatten();
+        of_expression.filter(|metric| metric["MetricStat"].is_object()).count().max(1)
+    });
+    Ok(metrics.sum::<usize>() as f64)
 }
 
 /// Returns the memory of a function in the template, in MB.

@@ -188,6 +188,7 @@ impl Fixture {
         let replace = replace_password(&json!(self.session_id), "a newer horse battery");
         // Leaves out the step that creates a key, whose duration is random.
         let rotation = json!({ "Step": "setSecret", "SecretId": PRIVATE_KEYS_SECRET, "ClientRequestToken": "2" });
+        let alarm = json!({ "alarmData": { "state": { "value": "ALARM" } } });
         let case = |name, function, status, events: Vec<Json>| Case {
             name,
             function,
@@ -225,6 +226,7 @@ impl Fixture {
             case("session-revoke", "session-revoke", Some(204), vec![revoke_session(access, OTHER_SESSION_ID)]),
             ok("jwks", get("/.well-known/jwks.json", "")),
             ok("openid-configuration", get("/.well-known/openid-configuration", "")),
+            case("pause-sms", "pause-sms", None, vec![alarm]),
             case("rotate-keys", "rotate-keys", None, vec![rotation]),
         ]
     }

@@ -101,6 +101,7 @@ mod tests {
             ("account-delete", 1),
             ("sessions", 1),
             ("session-revoke", 1),
+            ("pause-sms", 1),
             ("rotate-keys", 2),
         ] {
             assert_eq!(Init::new(access(function)).connections(), connections, "{function}");

@@ -43,9 +43,9 @@ pub(crate) struct Invocation {
 }
 
 impl Lambda {
-    /// Starts `command` as Lambda does. Returns the duration of init, which ends when the function requests
+    /// Starts `command`, the program of `function`, as Lambda does. Returns the duration of init, which ends when the function requests
     /// its first event.
-    pub(crate) fn start(mut command: Command) -> Result<(Self, Duration), BoxError> {
+    pub(crate) fn start(mut command: Command, function: &str) -> Result<(Self, Duration), BoxError> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         let (sender, requests) = channel();
@@ -53,7 +53,7 @@ impl Lambda {
         let stop = is_stopped.clone();
         command
             .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
-            .env("AWS_LAMBDA_FUNCTION_NAME", "benchmark")
+            .env("AWS_LAMBDA_FUNCTION_NAME", format!("benchmark-{function}"))
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
             .env("AWS_LAMBDA_LOG_GROUP_NAME", "benchmark")

@@ -213,7 +213,7 @@ impl Walk {
     fn spawn(&mut self, function: &'static str) -> Result<(), BoxError> {
         let mut command = Command::new(self.programs.join(function));
         command.env_clear().envs(self.aws.environment(function)).stderr(Stdio::null());
-        self.running.insert(function, Lambda::start(command)?.0);
+        self.running.insert(function, Lambda::start(command, function)?.0);
         Ok(())
     }
 

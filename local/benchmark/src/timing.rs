@@ -135,7 +135,7 @@ impl Row {
 
     /// Measures one round with a full CPU.
     pub(crate) fn measure(&mut self) -> Result<(), BoxError> {
-        let (mut lambda, init) = Lambda::start(self.command())?;
+        let (mut lambda, init) = Lambda::start(self.command(), &self.function)?;
         self.init.push(init);
         let init_cpu = lambda.cpu_time();
         let first = self.invoke(&mut lambda, 0)?;
@@ -158,7 +158,7 @@ impl Row {
 
     /// Measures one round with a full CPU in init, and then with a share of one.
     pub(crate) fn measure_with_share(&mut self, share: &Share) -> Result<(), BoxError> {
-        let (mut lambda, _) = Lambda::start(self.command())?;
+        let (mut lambda, _) = Lambda::start(self.command(), &self.function)?;
         share.limit(lambda.process_id())?;
         for nth in 0..6 {
             // Waits for the next period, which has its whole share again, as after any pause between requests.

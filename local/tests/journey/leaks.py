@@ -50,7 +50,7 @@ def check_log(lines, secrets, sends):
         if line not in sent:
             check(not secrets.find_in(line), f"{secrets.find_in(line)!r} is in the log: {line}")
     logged = [json.loads(line) for line in lines if line.startswith("{")]
-    refused = {(line.get("function"), line.get("error_code")) for line in logged if line["message"] == "refused"}
+    events = {(line.get("event"), line.get("error_code")) for line in logged}
     for expected in [
         ("profile", "TOKEN__MISSING"),
         ("login", "USER__NOT_MATCHED"),
@@ -58,5 +58,11 @@ def check_log(lines, secrets, sends):
         ("email-change", "TOKEN__LOGIN_TOO_OLD"),
         ("session-revoke", "SESSION__NOT_FOUND"),
         ("account-delete", "TOKEN__INVALID"),
+        ("sms-auth-send", None),
+        ("signup", None),
+        ("login", None),
+        ("account-delete", None),
     ]:
-        check(expected in refused, f"the log lacks the line of {expected}")
+        check(expected in events, f"the log lacks the event {expected}")
+    check(all(line["ip"] == "127.0.0.1" for line in logged if "event" in line), "an event lacks the address")
+    check(("profile", None) not in events, "a read of a profile is an event")

@@ -46,7 +46,18 @@ pub async fn connect(access: Access, prepare: fn(Region), accounts: AccountsIn<B
     connect_with(Config::from_env()?, &sdk_config()?, access, prepare, accounts).await
 }
 
-/// Does the same for a function that sends SMS.
+/// Connects a job to the store, with one cheap request.
+///
+/// # Errors
+/// If a variable is missing or invalid.
+pub async fn connect_store() -> Result<DynamoDbStore, BoxError> {
+    let sdk = sdk_config()?;
+    let store = DynamoDbStore::new(&sdk, TableNames::from_env()?);
+    warm_up("the store", Timeouts::used_by(&sdk).warm_up(), store.public_keys().warm_up()).await;
+    Ok(store)
+}
+
+/// Does the same as [`connect`] for a function that sends SMS.
 ///
 /// # Errors
 /// As [`connect`].

@@ -35,6 +35,8 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// `SMS_SENDER_ID`, `None` if it is empty, and `SMS_MAX_PRICE_USD`.
     pub sms: SmsSettings,
+    /// `SMS_PRICES_USD`.
+    pub sms_prices: Vec<(Region, f64)>,
     /// `SMS_DOMAIN`; `None` if it is empty.
     pub sms_domain: Option<String>,
     /// `SMS_APP_HASHES`.
@@ -157,6 +159,9 @@ impl Config {
                 sender_id: optional(settings::SMS_SENDER_ID)?,
                 max_price_usd: text(settings::SMS_MAX_PRICE_USD)?,
             },
+            sms_prices: optional(settings::SMS_PRICES_USD)?
+                .map_or(Some(Vec::new()), |text| setting::parse_prices(&text))
+                .ok_or_else(|| rejected(settings::SMS_PRICES_USD))?,
             sms_domain: optional(settings::SMS_DOMAIN)?,
             sms_app_hashes: list(settings::SMS_APP_HASHES)?
                 .iter()
@@ -177,6 +182,21 @@ impl Config {
             },
             recent_login_seconds: number(settings::RECENT_LOGIN_SECONDS)?,
         })
+    }
+
+    /// Returns the estimated price of an SMS of so many segments, in US dollars: the highest one, if the country is
+    /// unknown.
+    #[must_use]
+    pub fn sms_usd(&self, country: Option<Region>, segments: usize) -> f64 {
+        let price = |country: &Region| {
+            let listed = self.sms_prices.iter().find(|(listed, _)| listed == country);
+            listed.map_or_else(|| self.sms.max_price_usd.parse().unwrap_or_default(), |(_, price)| *price)
+        };
+        let prices = match country {
+            Some(country) => price(&country),
+            None => self.sms_countries.iter().map(price).fold(0.0, f64::max),
+        };
+        prices * segments as f64
     }
 }
 
@@ -276,6 +296,9 @@ mod tests {
             ("SMS_PER_PHONE", "10000/86400", "5/86401"),
             ("SMS_PER_PHONE", "5/3600", "5"),
             ("SMS_PER_PHONE", "05/3600", "+5/3600"),
+            ("SMS_PRICES_USD", "KR:0.05,JP:0.08", "KR:0.05,XX:0.08"),
+            ("SMS_PRICES_USD", "KR:1", "KR:1e3"),
+            ("SMS_PRICES_USD", "", "0.05"),
             ("SMS_DOMAIN", "app.example.com", "https://app.example.com"),
             ("SMS_DOMAIN", "a.b", "app.example.com."),
             ("SMS_APP_HASHES", "FA+9qCX9VSu,abcdefghij1", "FA+9qCX9VSu,"),

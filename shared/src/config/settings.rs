@@ -3,7 +3,7 @@
 
 use std::str::FromStr as _;
 
-use super::setting::{Accepts, Setting, bucket, flag, is_issuer, is_origin, number};
+use super::setting::{Accepts, Setting, bucket, flag, is_issuer, is_origin, number, parse_prices};
 use crate::tokens::rotation::MAX_TOKEN_SECONDS;
 use crate::values::{AppHash, Field as _, Region, TestPhone, password_hash, phone};
 
@@ -39,6 +39,7 @@ pub const SETTINGS: &[Setting] = &[
     ALLOWED_ORIGINS,
     SMS_SENDER_ID,
     SMS_MAX_PRICE_USD,
+    SMS_PRICES_USD,
     SMS_DOMAIN,
     SMS_APP_HASHES,
     SMS_AFTER_RESET,
@@ -208,6 +209,18 @@ pub(super) const SMS_MAX_PRICE_USD: Setting = Setting {
         is_valid: |text| text.parse::<f64>().is_ok_and(|price| price > 0.0 && price.is_finite()),
     },
     text: "Highest price of one SMS, in US dollars; SNS sends no SMS that costs more",
+};
+pub(super) const SMS_PRICES_USD: Setting = Setting {
+    variable: "SMS_PRICES_USD",
+    parameter: "SmsPricesUsd",
+    default: "",
+    is_required_on_aws: false,
+    accepts: Accepts::Text {
+        must: "be countries with the price of an SMS in US dollars, as KR:0.05,JP:0.08",
+        is_valid: |text| text.is_empty() || parse_prices(text).is_some(),
+    },
+    text: "Prices of one SMS by country, in US dollars, as KR:0.05,JP:0.08, for the estimated spend; SMS_MAX_PRICE_USD \
+           for other countries",
 };
 pub(super) const SMS_DOMAIN: Setting = Setting {
     variable: "SMS_DOMAIN",

@@ -106,10 +106,16 @@ impl Phone {
         Some(Self { country_code: calling_code(e164)?, e164: e164.to_owned() })
     }
 
-    /// Whether the number belongs to one of these countries. Countries can share a calling code.
+    /// Returns the country that the number belongs to. Countries can share a calling code.
+    #[must_use]
+    pub fn country(&self) -> Option<Region> {
+        metadata::region(&self.e164)
+    }
+
+    /// Whether the number belongs to one of these countries.
     #[must_use]
     pub fn is_in(&self, countries: &[Region]) -> bool {
-        metadata::region(&self.e164).is_some_and(|region| countries.contains(&region))
+        self.country().is_some_and(|country| countries.contains(&country))
     }
 
     /// Returns the number in E.164: `+821012345678`.

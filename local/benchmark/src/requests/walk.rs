@@ -276,6 +276,7 @@ impl Walk {
         // Public keys, and their rotation.
         self.call("jwks", "shown", get("/.well-known/jwks.json", ""), 200, &nothing)?;
         self.call("openid-configuration", "shown", get("/.well-known/openid-configuration", ""), 200, &nothing)?;
+        self.start("pause-sms")?;
         self.start("rotate-keys")
     }
 }

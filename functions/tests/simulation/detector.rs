@@ -1,0 +1,51 @@
+//! The alarm of a low conversion, computed from the lines of the events as `template.yaml` defines it.
+
+use std::collections::VecDeque;
+
+use serde_json::Value as Json;
+
+use super::HOUR;
+
+/// Reads the lines of events.
+#[derive(Default)]
+pub(crate) struct Detector {
+    /// The codes of the last hour: the time of each, and whether it was verified or sent.
+    codes: VecDeque<(i64, bool)>,
+    /// The time at which the alarm was raised for the first time.
+    pub(crate) raised_at: Option<i64>,
+}
+
+impl Detector {
+    /// Reads a line that was written at `now`.
+    pub(crate) fn read(&mut self, line: &str, now: i64) {
+        let event: Json = serde_json::from_str(line).unwrap();
+        for (metric, is_verified) in [("codes_sent", false), ("codes_verified", true)] {
+            if event[metric] == 1 {
+                self.codes.push_back((now, is_verified));
+            }
+        }
+    }
+
+    /// Returns whether the alarm is raised at `now`.
+    pub(crate) fn is_raised(&mut self, now: i64) -> bool {
+        while self.codes.front().is_some_and(|(at, _)| *at <= now - HOUR) {
+            self.codes.pop_front();
+        }
+        let verified = self.codes.iter().filter(|(_, is_verified)| *is_verified).count();
+        let sent = self.codes.len() - verified;
+        let is_raised =
+            sent >= parameter("MinConversionSends") && 100 * verified < parameter("MinConversionPercent") * sent;
+        if is_raised {
+            self.raised_at.get_or_insert(now);
+        }
+        is_raised
+    }
+}
+
+/// Returns the default of a parameter of the template.
+fn parameter(name: &str) -> usize {
+    let template = include_str!("../../../template.yaml");
+    let (_, parameter) = template.split_once(&format!("\n  {name}:\n")).unwrap();
+    let (_, default) = parameter.split_once("    Default: ").unwrap();
+    default.lines().next().unwrap().parse().unwrap()
+}

@@ -60,6 +60,13 @@ impl Bucket {
         idle_at.unwrap_or(now).max(now) + self.every
     }
 
+    /// Returns the number of events that are allowed at `now`.
+    #[must_use]
+    pub fn remaining(self, idle_at: Option<i64>, now: i64) -> u32 {
+        let counted = idle_at.map_or(0, |idle_at| (idle_at - now).max(0));
+        u32::try_from((self.longest_seconds() - counted) / self.every).unwrap_or_default()
+    }
+
     /// Returns the seconds after which a bucket is idle, however many events it allowed.
     #[must_use]
     pub fn longest_seconds(self) -> i64 {
@@ -169,6 +176,10 @@ mod tests {
     }
 
     impl Model {
+        fn remaining(&self, bucket: Bucket, now: i64) -> i64 {
+            (self.tokens + now - self.updated_at).min(i64::from(bucket.burst) * bucket.every) / bucket.every
+        }
+
         fn allows(&mut self, bucket: Bucket, now: i64) -> bool {
             let full = i64::from(bucket.burst) * bucket.every;
             self.tokens = (self.tokens + now - self.updated_at).min(full);
@@ -274,6 +285,7 @@ mod tests {
                 now += wait;
                 let state = bucket.state(idle_at, now);
                 let is_allowed = !matches!(state, BucketState::Exhausted { .. });
+                prop_assert_eq!(i64::from(bucket.remaining(idle_at, now)), model.remaining(bucket, now));
                 prop_assert_eq!(is_allowed, model.allows(bucket, now));
                 match state {
                     BucketState::Exhausted { retry_after } => {

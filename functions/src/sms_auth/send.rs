@@ -12,6 +12,7 @@ use shared::events::SharedEvent;
 use shared::limits::Bucket;
 use shared::sms::SmsError;
 use shared::sms_text::{self, LastLine};
+use shared::store::limits::{INTERVAL, UNNAMED_RESETS};
 use shared::store::{Limit, SmsSession, Subject};
 use shared::tokens::Device;
 use shared::values::{
@@ -259,7 +260,7 @@ impl Counted {
             Some(device) => {
                 let of_device = Limit::new(Subject::sms_from_device(device.id), settings.sms_per_device);
                 let of_account = Limit::new(Subject::sms_to_account(device.user_id), settings.sms_per_account);
-                counted.own = counted.own.and(of_device.and("idle_at_interval", interval), exhausted);
+                counted.own = counted.own.and(of_device.and(INTERVAL, interval), exhausted);
                 counted.own = counted.own.and(of_account, exhausted);
                 settings.sms_per_day
             }
@@ -270,9 +271,9 @@ impl Counted {
                 }
                 let of_phone = Limit::new(Subject::sms_to_phone(&session.phone), settings.sms_per_phone);
                 let unnamed_reset = settings.sms_per_phone_for_unnamed_reset;
-                let mut of_phone = of_phone.and("idle_at_interval", interval).beside(unnamed_reset);
+                let mut of_phone = of_phone.and(INTERVAL, interval).beside(unnamed_reset);
                 if session.purpose == Purpose::PasswordReset && !is_named {
-                    of_phone = of_phone.and("idle_at_unnamed", unnamed_reset);
+                    of_phone = of_phone.and(UNNAMED_RESETS, unnamed_reset);
                 }
                 counted.own = counted.own.and(of_phone, exhausted);
                 settings.sms_per_day_for_strangers()

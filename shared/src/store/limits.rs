@@ -33,6 +33,13 @@ pub trait Limits: Send + Sync {
     async fn refund_sms_of_day(&self, now: i64) -> Result<(), StoreError>;
 }
 
+/// The name of the number of a limit's first bucket.
+pub const FIRST: &str = "idle_at";
+/// The name of the number of the shortest interval between two SMS.
+pub const INTERVAL: &str = "idle_at_interval";
+/// The name of the number of password resets that the client did not name.
+pub const UNNAMED_RESETS: &str = "idle_at_unnamed";
+
 /// The limit of a subject.
 #[derive(Clone)]
 pub struct Limit {
@@ -57,7 +64,7 @@ impl Limit {
     #[must_use]
     pub fn new(subject: Subject, bucket: Bucket) -> Self {
         let longest_seconds = bucket.longest_seconds();
-        Self { subject, buckets: vec![("idle_at", bucket)], in_a_row: None, is_kept: false, longest_seconds }
+        Self { subject, buckets: vec![(FIRST, bucket)], in_a_row: None, is_kept: false, longest_seconds }
     }
 
     /// Adds a bucket of the same subject.

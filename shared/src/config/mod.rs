@@ -105,6 +105,21 @@ impl Config {
         Self::from_variables(&|variable| std::env::var(variable).ok())
     }
 
+    /// Reads the parameters of a stack that `parameter` returns; a missing one has its default.
+    ///
+    /// Without the test phones, which CloudFormation does not return, and without the issuer, whose parameter is only
+    /// its domain.
+    ///
+    /// # Errors
+    /// As [`Config::from_env`].
+    pub fn from_parameters(parameter: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let unreadable = [settings::TEST_PHONES.variable, settings::TOKEN_ISSUER.variable];
+        Self::from_variables(&|variable| {
+            let setting = SETTINGS.iter().find(|setting| setting.variable == variable);
+            setting.filter(|_| !unreadable.contains(&variable)).and_then(|setting| parameter(setting.parameter))
+        })
+    }
+
     /// Reads the variables that `variable` returns; a missing one has its default.
     ///
     /// # Errors
@@ -249,6 +264,25 @@ mod tests {
         let config = with("CODE_SECONDS", "120").unwrap();
         assert_eq!((config.code_seconds, config.verified_seconds), (120, 600));
         assert_eq!(with("DEFAULT_REGION", "JP").unwrap().default_region, Region::JP);
+    }
+
+    #[test]
+    fn the_parameters_of_a_stack_are_read() {
+        let config = Config::from_parameters(&|parameter| {
+            let value = match parameter {
+                "SmsPerDay" => "700",
+                "SmsPerPhone" => "3/60",
+                "TestPhones" => "****",
+                "DomainName" => "accounts.example.com",
+                _ => return None,
+            };
+            Some(value.to_owned())
+        });
+        let config = config.unwrap();
+        assert_eq!((config.limits.sms_per_day, config.limits.sms_per_phone), (700, Bucket::new(3, 60)));
+        assert_eq!(config.limits.sms_per_ip, Bucket::new(40, 600), "a parameter that an older stack does not have");
+        assert!(config.test_phones.is_empty() && config.token_issuer.is_none());
+        assert!(Config::from_parameters(&|_| Some("many".to_owned())).is_err());
     }
 
     #[test]

@@ -74,6 +74,12 @@ impl KeySet {
         stored.keys.into_iter().map(Key::from_stored).collect::<Result<_, _>>().map(Self)
     }
 
+    /// Returns the time at which the newest key was created, in Unix time.
+    #[must_use]
+    pub fn newest_created_at(&self) -> Option<i64> {
+        self.0.first().map(|key| key.created_at)
+    }
+
     /// Checks that `published` verifies what each key of this set signs.
     ///
     /// # Errors

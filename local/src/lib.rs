@@ -25,6 +25,11 @@ use key_file::KeyFile;
 pub use outbox::{Message, Outbox};
 pub use sqlite::{OpenError, SqliteStore};
 
+/// The name of the database in the folder.
+pub const DATABASE: &str = "ably.db";
+/// The name of the file of the keys in the folder.
+pub const KEYS: &str = "keys.json";
+
 /// The store of this backend.
 pub type BackendStore = SqliteStore;
 
@@ -40,19 +45,15 @@ pub async fn connect(access: Access, prepare: fn(Region), accounts: AccountsIn<B
             "this is a local build, which stores accounts on the function's own disk: deploy with `sam build`".into()
         );
     }
-    let folder = folder();
-    // Only its owner may read phone numbers and codes.
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+    let (folder, store) = (folder(), Arc::new(open_store()?));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let file = folder.join("ably.db");
-    let store = Arc::new(SqliteStore::open(&file).map_err(|error| format!("{}: {error}", file.display()))?);
     let accounts = accounts(&store);
     let sms = outbox(clock.clone())?.in_the_terminal();
     let keyring = if access.keys == KeyAccess::None {
         Keyring::default()
     } else {
         let now = clock.now();
-        Keyring::load(Box::new(KeyFile::open(folder.join("keys.json"), now)?), now).await?
+        Keyring::load(Box::new(KeyFile::open(folder.join(KEYS), now)?), now).await?
     };
     let config = Config::from_env()?;
     prepare(config.default_region);
@@ -71,6 +72,18 @@ pub async fn connect_with_sms(
     connect(access, prepare, accounts).await
 }
 
+/// Opens the store of local runs, which is created if it does not exist.
+///
+/// # Errors
+/// If the folder cannot be used, or another version created the store.
+pub fn open_store() -> Result<SqliteStore, BoxError> {
+    let folder = folder();
+    // Only its owner may read phone numbers and codes.
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+    let file = folder.join(DATABASE);
+    SqliteStore::open(&file).map_err(|error| format!("{}: {error}", file.display()).into())
+}
+
 /// Opens the outbox of the local run.
 ///
 /// # Errors
@@ -79,7 +92,9 @@ pub fn outbox(clock: Arc<dyn Clock>) -> Result<Outbox, BoxError> {
     Ok(Outbox::open(&folder().join("outbox.db"), clock)?)
 }
 
-fn folder() -> PathBuf {
+/// Returns the folder of local runs.
+#[must_use]
+pub fn folder() -> PathBuf {
     std::env::var_os("LOCAL_DIR")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/local"), PathBuf::from)
 }

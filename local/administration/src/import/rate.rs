@@ -1,0 +1,44 @@
+//! The users per second.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+/// A rate that an import does not exceed.
+pub(super) struct Rate {
+    interval: Option<Duration>,
+    next: Option<Instant>,
+}
+
+impl Rate {
+    /// Creates a rate of so many users a second; without a number, any.
+    pub(super) fn new(per_second: Option<u32>) -> Self {
+        Self { interval: per_second.map(|number| Duration::from_secs(1) / number), next: None }
+    }
+
+    /// Waits until one more user is allowed. Users that were not imported in time are not added later.
+    pub(super) async fn wait(&mut self) {
+        let Some(interval) = self.interval else { return };
+        let now = Instant::now();
+        let next = self.next.unwrap_or(now).max(now);
+        self.next = Some(next + interval);
+        sleep_until(next).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_rate_is_not_exceeded() {
+        let begin = Instant::now();
+        let mut rate = Rate::new(Some(100));
+        for _ in 0..101 {
+            rate.wait().await;
+        }
+        assert_eq!(begin.elapsed().as_millis(), 1000);
+        Rate::new(None).wait().await;
+        assert_eq!(begin.elapsed().as_millis(), 1000);
+    }
+}

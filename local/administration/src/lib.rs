@@ -1,0 +1,28 @@
+//! The operator's command, `./local/admin`: users, sessions, SMS, limits, import, export, and checks of a deployment.
+//!
+//! - [`cli`]: the arguments and their help;
+//! - [`deployment`]: what the commands need of a backend;
+//! - `commands`, `import`, `export`: one function per command;
+//! - `audit`: the line before and after each act;
+//! - `local`: the backend, behind the feature of its name.
+//!
+//! Without features, this crate is empty.
+#![cfg(feature = "run")]
+
+pub mod audit;
+pub mod cli;
+mod commands;
+pub mod deployment;
+mod export;
+pub mod finding;
+mod import;
+mod key;
+#[cfg(feature = "local")]
+pub mod local;
+mod patience;
+mod record;
+pub mod report;
+mod run;
+mod text;
+
+pub use run::run;

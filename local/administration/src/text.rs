@@ -1,0 +1,50 @@
+//! Numbers and times, as they are printed.
+
+use time::OffsetDateTime;
+
+/// Returns a time as in RFC 3339, in UTC: `2026-01-31T12:00:00Z`.
+pub(crate) fn timestamp(seconds: i64) -> String {
+    let Ok(time) = OffsetDateTime::from_unix_timestamp(seconds) else { return seconds.to_string() };
+    let (date, clock) = (date(time), (time.hour(), time.minute(), time.second()));
+    format!("{date}T{:02}:{:02}:{:02}Z", clock.0, clock.1, clock.2)
+}
+
+fn date(time: OffsetDateTime) -> String {
+    format!("{:04}-{:02}-{:02}", time.year(), u8::from(time.month()), time.day())
+}
+
+/// Returns a number with commas: `1,234,567`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (nth, digit) in digits.chars().enumerate() {
+        if nth > 0 && (digits.len() - nth).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// Returns a duration in its two largest units: `1 h 5 min`.
+pub(crate) fn duration(seconds: i64) -> String {
+    match seconds {
+        ..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_times_are_readable() {
+        assert_eq!(timestamp(1_769_860_800), "2026-01-31T12:00:00Z");
+        assert_eq!(timestamp(0), "1970-01-01T00:00:00Z");
+        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([59, 60, 3661, 90_000].map(duration), ["59 s", "1 min 0 s", "1 h 1 min", "1 d 1 h"]);
+    }
+}

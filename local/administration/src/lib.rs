@@ -4,12 +4,14 @@
 //! - [`deployment`]: what the commands need of a backend;
 //! - `commands`, `import`, `export`: one function per command;
 //! - `audit`: the line before and after each act;
-//! - `local`: the backend, behind the feature of its name.
+//! - `local` and `aws`: the backends, each behind the feature of its name.
 //!
 //! Without features, this crate is empty.
 #![cfg(feature = "run")]
 
 pub mod audit;
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod cli;
 mod commands;
 pub mod deployment;

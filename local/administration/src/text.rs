@@ -13,6 +13,12 @@ fn date(time: OffsetDateTime) -> String {
     format!("{:04}-{:02}-{:02}", time.year(), u8::from(time.month()), time.day())
 }
 
+/// Returns the date (UTC) of a time: `2026/01/31`.
+#[cfg(feature = "aws")]
+pub(crate) fn folder_of_date(seconds: i64) -> String {
+    OffsetDateTime::from_unix_timestamp(seconds).map(date).unwrap_or_default().replace('-', "/")
+}
+
 /// Returns a number with commas: `1,234,567`.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();

@@ -23,7 +23,7 @@ use crate::values::Region;
 pub use aws_types::SdkConfig;
 pub use dynamodb::{DynamoDbStore, PublicKeys, TableNames};
 pub use rotation::{Rotation, Rotator};
-pub use sdk::sdk_config;
+pub use sdk::{http_client, sdk_config};
 pub use secrets::SecretKeys;
 pub use sns::SnsSms;
 

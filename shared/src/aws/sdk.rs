@@ -82,7 +82,10 @@ fn service_variable(key: &ServiceConfigKey<'_>) -> String {
 
 /// Returns one HTTP client for all services. It trusts only the root certificates of Amazon, or those in
 /// the file `AWS_CA_BUNDLE`.
-fn http_client() -> Result<SharedHttpClient, BoxError> {
+///
+/// # Errors
+/// If `AWS_CA_BUNDLE` does not name a file of certificates.
+pub fn http_client() -> Result<SharedHttpClient, BoxError> {
     let roots = match optional_variable("AWS_CA_BUNDLE") {
         Some(file) => std::fs::read(file).ok().filter(|pem| are_certificates(pem)).ok_or_else(|| {
             let must = "must name a file of certificates in PEM".into();

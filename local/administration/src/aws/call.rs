@@ -1,0 +1,53 @@
+//! Calls that failed.
+
+use std::error::Error;
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+
+/// A failed call. Without the service's message, which may repeat a value of the request.
+#[derive(Debug, thiserror::Error)]
+#[error("{call} {reason}")]
+pub(super) struct CallError {
+    /// The call, as IAM names it.
+    pub(super) call: &'static str,
+    reason: String,
+    /// Whether the credentials do not permit the call.
+    pub(super) is_denied: bool,
+    /// Whether the service does not find what the call names.
+    pub(super) is_not_found: bool,
+}
+
+/// Returns the result of `call`.
+pub(super) fn called<T, E: ProvideErrorMetadata + Error + 'static>(
+    call: &'static str,
+    result: Result<T, SdkError<E>>,
+) -> Result<T, CallError> {
+    let error = match result {
+        Ok(output) => return Ok(output),
+        Err(error) => error,
+    };
+    let code = error.code().unwrap_or_default();
+    let reason = match &error {
+        SdkError::ServiceError(_) => format!("was refused with {code}"),
+        // No credentials, no connection: the cause contains no value of the request.
+        error => format!("failed: {}", causes(error)),
+    };
+    let is_denied = ["AccessDenied", "AuthorizationError", "NotAuthorized", "UnauthorizedOperation"];
+    Err(CallError {
+        call,
+        is_denied: is_denied.iter().any(|denied| code.starts_with(denied)),
+        is_not_found: code.contains("NotFound"),
+        reason,
+    })
+}
+
+/// Returns an error and its causes.
+fn causes(error: &dyn Error) -> String {
+    let (mut causes, mut source) = (error.to_string(), error.source());
+    while let Some(cause) = source {
+        causes.push_str(": ");
+        causes.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    causes
+}

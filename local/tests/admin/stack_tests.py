@@ -1,0 +1,173 @@
+"""The commands, and doctor, on a stack; and the policy of operators."""
+
+import os
+import time
+
+from acts import check_acts
+from fake_aws import FakeAws
+from imports import check_imports
+from people import person, write
+from program import check, equal
+from stack import TEMPLATE, Stack
+
+# The calls that require no permission.
+FREE = {"sts:GetCallerIdentity"}
+
+
+def check_stack(folder):
+    fake = FakeAws(os.environ["DYNAMODB_LOCAL_URL"], os.environ["MOTO_URL"])
+    check_acts(Stack(folder / "acts", fake))
+    check_imports(Stack(folder / "first", fake), Stack(folder / "second", fake))
+    check_doctor(folder, fake)
+    check_failed_import(folder, fake)
+    check_unknown_stack(folder, fake)
+    check_profile(folder, fake)
+    check_policy(fake.calls)
+
+
+def check_failed_import(folder, fake):
+    """An import that loses its permission stops, reports the call, and continues."""
+    stack = Stack(folder / "failed", fake)
+    write(stack.folder / "people.jsonl", [person(nth) for nth in range(150)])
+    fake.denied = {"dynamodb:TransactWriteItems"}
+    check("dynamodb:TransactWriteItems" in stack.error("import", "people.jsonl"), "a failed import")
+    fake.denied = {"dynamodb:Scan"}
+    check("dynamodb:Scan" in stack.error("export", "people.export"), "a failed export")
+    fake.denied = set()
+    check(not list(stack.folder.glob("people.export*")), "a failed export leaves a file")
+    equal(stack.json("import", "people.jsonl")["created"], 150, "the users after the failure")
+    outcomes = [line["outcome"] for line in stack.audit_lines()]
+    equal(outcomes, ["started", "failed", "started", "failed", "started", "done"], "the audit lines")
+
+
+def check_unknown_stack(folder, fake):
+    stack = Stack(folder / "unknown", fake)
+    stack.arguments[1] = "unknown"
+    check("cloudformation:DescribeStacks" in stack.error("limits"), "an unknown stack")
+    check("The stack cannot be read" in stack.text("doctor", code=1), "doctor of an unknown stack")
+
+
+def check_profile(folder, fake):
+    """The profile that the operator names has priority over credentials in the environment."""
+    stack = Stack(folder / "profile", fake)
+    file = stack.folder / "credentials"
+    file.write_text("[operator]\naws_access_key_id = OPERATOR\naws_secret_access_key = x\n", "utf-8")
+    stack.environment["AWS_SHARED_CREDENTIALS_FILE"] = str(file)
+    fake.denied = {"*"}
+    for profile, is_used in ((["--profile", "operator"], True), ([], False)):
+        fake.access_keys.clear()
+        check("DescribeStacks was refused" in stack.error("limits", *profile), "a denied call")
+        equal("OPERATOR" in fake.access_keys, is_used, f"the credentials of {profile}")
+    fake.denied = set()
+    check("unknown" in stack.error("limits", "--profile", "unknown"), "an unknown profile")
+
+
+def check_doctor(folder, fake):
+    states = healthy(fake)
+    Stack.client(None, "sns").set_sms_attributes(attributes={"MonthlySpendLimit": "1"})
+    # A stack of which nothing but the template was deployed, in a new account.
+    bare = Stack(folder / "bare", fake)
+    states.update(sandbox="true", concurrency=10, rotation=False, recovery="DISABLED", alarms=[])
+    found = findings(bare, code=1)
+    for name in ("SMS sandbox", "SMS spending limit", "alarm topic", "alarms", "recovery", "key rotation"):
+        equal(found[name]["status"], "problem", name)
+        check(found[name]["action"], f"{name} does not contain what to do")
+    equal(found["concurrency"]["status"], "warning", "ten concurrent executions")
+    for name in ("SMS countries", "SMS price", "SMS pause", "expiry", "deletion protection", "signing key", "stack"):
+        equal(found[name]["status"], "ok", f"{name}: {found[name]['finding']}")
+    check("KR" in found["SMS countries"]["finding"], found["SMS countries"])
+
+    check_ready_stack(folder, fake, states)
+    check_denied(bare, fake)
+
+
+def check_ready_stack(folder, fake, states):
+    sns = Stack.client(None, "sns")
+    topic = sns.create_topic(Name=f"alarms-{os.getpid()}")["TopicArn"]
+    ready = Stack(folder / "ready", fake, AlarmTopicArn=topic, AccountConcurrency="100", SmsCountries="KR,JP")
+    alarm = {"AlarmName": f"{ready.name}-ErrorsAlarm", "ActionsEnabled": True, "AlarmActions": [topic], "StateValue": "OK"}
+    states.update(sandbox="false", concurrency=100, rotation=True, recovery="ENABLED", alarms=[alarm])
+    equal(findings(ready, code=1)["alarm topic"]["status"], "problem", "a topic without subscriptions")
+    sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="operator@example.com")
+    sns.set_sms_attributes(attributes={"MonthlySpendLimit": "2000"})
+    found = findings(ready)
+    equal({one["status"] for one in found.values()}, {"ok"}, f"a stack that is ready: {found}")
+    check("JP, KR" in found["SMS countries"]["finding"] or "KR, JP" in found["SMS countries"]["finding"], found)
+    check(ready.text("doctor").endswith("Problems: 0, warnings: 0"), "doctor in text")
+
+    ready.publish_key(int(time.time()) - 40 * 86_400)
+    ready.text("pause-sms")
+    sns.set_sms_attributes(attributes={"MonthlySpendLimit": "100"})
+    states.update(concurrency=1000, alarms=[{**alarm, "ActionsEnabled": False}, {**alarm, "StateValue": "ALARM"}])
+    found = findings(ready, code=1)
+    worse = {name: one["status"] for name, one in found.items() if one["status"] != "ok"}
+    equal(
+        worse,
+        {
+            "SMS spending limit": "warning",
+            "SMS pause": "warning",
+            "concurrency": "warning",
+            "signing key": "problem",
+            "alarms": "problem",
+            "raised alarms": "problem",
+        },
+        "a stack that was ready",
+    )
+
+
+def check_denied(stack, fake):
+    """Without permissions, doctor reports what it could not check."""
+    fake.denied = {name for name, _ in fake.calls if name != "cloudformation:DescribeStacks"}
+    found = findings(stack, code=None)
+    for name, call in {
+        "SMS sandbox": "sns:GetSMSSandboxAccountStatus",
+        "SMS spending limit": "sns:GetSMSAttributes",
+        "concurrency": "lambda:GetAccountSettings",
+        "recovery": "dynamodb:DescribeContinuousBackups",
+        "key rotation": "secretsmanager:DescribeSecret",
+        "alarms": "cloudwatch:DescribeAlarms",
+    }.items():
+        equal(found[name]["status"], "warning", name)
+        check(call in found[name]["finding"] and "OperatorPolicy" in found[name]["action"], found[name])
+    fake.denied = {"*"}
+    check("cloudformation:DescribeStacks" in stack.error("limits"), "a stack that cannot be read")
+    fake.denied = set()
+
+
+def findings(stack, code=0):
+    output = stack.json("doctor", code=code)
+    return {one["check"]: one for one in output["findings"]}
+
+
+def healthy(fake):
+    """Answers what DynamoDB Local and moto lack. Returns the states, which tests change."""
+    states = {}
+    fake.answers = {
+        "sns:GetSMSSandboxAccountStatus": lambda _: {"IsInSandbox": states["sandbox"]},
+        "lambda:GetAccountSettings": lambda _: {"AccountLimit": {"ConcurrentExecutions": states["concurrency"]}},
+        "secretsmanager:DescribeSecret": lambda _: {
+            "RotationEnabled": states["rotation"],
+            "RotationRules": {"AutomaticallyAfterDays": 30},
+        },
+        "dynamodb:DescribeContinuousBackups": lambda _: {
+            "ContinuousBackupsDescription": {
+                "ContinuousBackupsStatus": "ENABLED",
+                "PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": states["recovery"]},
+            }
+        },
+        "cloudwatch:DescribeAlarms": lambda _: {"MetricAlarms": states["alarms"], "CompositeAlarms": []},
+    }
+    return states
+
+
+def check_policy(calls):
+    """The policy permits exactly the calls of these tests, on each table."""
+    statements = TEMPLATE["Resources"]["OperatorPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    permitted = set()
+    for statement in statements:
+        equal(statement["Effect"], "Allow", "a statement of OperatorPolicy")
+        for action in statement["Action"]:
+            is_of_table = action.startswith("dynamodb:")
+            resource = statement["Resource"]["Fn::GetAtt"][0] if is_of_table else ""
+            permitted.add((action, resource))
+    equal(sorted(permitted), sorted(call for call in calls if call[0] not in FREE), "the permissions of OperatorPolicy")

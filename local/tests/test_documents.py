@@ -14,7 +14,7 @@ import documents  # noqa: E402
 MAX_LINES_OF_README = 150
 DOCUMENTS = sorted(
     file.relative_to(ROOT).as_posix()
-    for pattern in ["*.md", ".github/**/*.md", "functions/*.md", "shared/*.md", "local/*.md", "local/benchmark/*.md"]
+    for pattern in ["*.md", ".github/**/*.md", "functions/*.md", "shared/*.md", "local/*.md", "local/*/*.md"]
     for file in ROOT.glob(pattern)
 )
 # The test of the page creates it.

@@ -74,7 +74,7 @@ async fn serve_with(
     let connect = async || {
         let app = app.get_or_try_init(async || {
             let app = connect(endpoint.access, prepare, accounts).await?;
-            Ok::<_, BoxError>(App { events: EventLog::of_function(endpoint.name), ..app })
+            Ok::<_, BoxError>(App { events: EventLog::for_function(endpoint.name), ..app })
         });
         app.await
     };

@@ -186,7 +186,7 @@ async fn an_sms_that_the_provider_refuses_is_not_an_error_of_the_program() {
 }
 
 #[tokio::test]
-async fn the_sms_after_a_reset_costs_its_price_and_is_no_code() {
+async fn the_sms_after_a_reset_costs_its_price_and_is_not_a_code() {
     let app = TestApp::new();
     app.sign_up(EMAIL, PHONE).await;
     app.reset(PHONE, "zebra battery horse").await;

@@ -1,4 +1,4 @@
-//! What happened: each event is one line of JSON, for the audit and for the metrics.
+//! Events: each one is a line of JSON, for the audit and for the metrics.
 //!
 //! A line is in CloudWatch's embedded metric format: CloudWatch counts the metrics that it names, without an agent
 //! and without a call. No line contains a code, a password, a token, the id of a session, an email or a whole phone
@@ -84,7 +84,7 @@ impl Metric {
 /// An event. Deliberately not `Debug`: it contains the address of a client.
 #[derive(Clone, Default)]
 pub struct Event {
-    /// What was requested: the name of the function, or of the operator's command.
+    /// The name of the function.
     pub name: &'static str,
     /// The outcome.
     pub outcome: Outcome,
@@ -144,7 +144,7 @@ impl Outcome {
     }
 }
 
-/// The event of a request, to which its handler adds what it learns. Clones share one event.
+/// The event of a request, to which its handler adds the user, the phone number and others. Clones share one event.
 #[derive(Clone, Default)]
 pub struct SharedEvent(Arc<Mutex<Event>>);
 
@@ -181,7 +181,7 @@ impl EventLog {
     /// Creates the log of the function `name`. The name of a deployed function begins with that of its stack, as
     /// `template.yaml` names it.
     #[must_use]
-    pub fn of_function(name: &str) -> Self {
+    pub fn for_function(name: &str) -> Self {
         let deployed = std::env::var("AWS_LAMBDA_FUNCTION_NAME").ok();
         Self::to_stdout(deployed.and_then(|deployed| Some(deployed.strip_suffix(name)?.strip_suffix('-')?.to_owned())))
     }

@@ -41,7 +41,7 @@ pub struct Request {
     pub source_ip: Option<String>,
     /// The id that API Gateway gave the request.
     pub request_id: Option<String>,
-    /// What the handler adds to the event of the request.
+    /// The event of the request, to which the handler adds the user and others.
     pub event: SharedEvent,
     /// The body; `None` for methods [without a body](Request::has_body).
     pub body: Option<Vec<u8>>,

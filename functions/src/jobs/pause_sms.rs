@@ -68,7 +68,7 @@ mod on_aws {
     /// # Errors
     /// If a variable is missing or invalid.
     pub async fn connect() -> Result<(DynamoDbStore, EventLog), BoxError> {
-        Ok((connect_store().await?, EventLog::of_function(JOB.name)))
+        Ok((connect_store().await?, EventLog::for_function(JOB.name)))
     }
 
     /// Pauses all SMS if the alarm of the event is raised.

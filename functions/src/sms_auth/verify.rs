@@ -131,7 +131,7 @@ pub async fn compare_code(
 /// Adds the verification of a code to the event, for the conversion by country. Those of test phones do not count.
 pub fn record_verification(app: &App, event: &SharedEvent, phone: &Phone, now: i64) {
     let mut event = event.lock();
-    event.country = phone.country();
+    event.country = phone.country_among(&app.config.sms_countries);
     event.is_code_verified = app.test_phone(phone, now).is_none();
 }
 

@@ -173,7 +173,7 @@ enum Event {
     Unlocked(Option<&'static str>),
 }
 
-/// What happens on the day.
+/// The events of the day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Day {
     /// Only honest users send requests.

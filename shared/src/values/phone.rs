@@ -112,6 +112,18 @@ impl Phone {
         metadata::region(&self.e164)
     }
 
+    /// Returns the country of a number that belongs to one of `countries`. Mostly, its calling code suffices: parsing
+    /// the number takes longer.
+    #[must_use]
+    pub fn country_among(&self, countries: &[Region]) -> Option<Region> {
+        let shares_code = |country: &&Region| metadata::calling_code(**country) == Some(self.country_code);
+        let mut sharing = countries.iter().filter(shares_code);
+        match (sharing.next(), sharing.next()) {
+            (Some(only), None) => Some(*only),
+            _ => self.country(),
+        }
+    }
+
     /// Whether the number belongs to one of these countries.
     #[must_use]
     pub fn is_in(&self, countries: &[Region]) -> bool {
@@ -169,6 +181,15 @@ mod tests {
             let others = [Region::US, Region::CA, Region::JM].into_iter().filter(|other| *other != country);
             assert!(is_in(number, &[country]) && !is_in(number, &others.collect::<Vec<_>>()), "{number}");
         }
+    }
+
+    #[test]
+    fn a_country_is_that_of_the_number_if_several_share_a_calling_code() {
+        let (phone, canadian) = (Phone::parse("01012345678", Region::KR), Phone::parse("+14165550123", Region::KR));
+        let (phone, canadian) = (phone.unwrap(), canadian.unwrap());
+        assert_eq!(phone.country_among(&[Region::JP, Region::KR]), Some(Region::KR));
+        assert_eq!(canadian.country_among(&[Region::US, Region::CA]), Some(Region::CA));
+        assert_eq!(canadian.country_among(&[Region::KR]), Some(Region::CA));
     }
 
     #[test]

@@ -66,6 +66,11 @@ pub(super) fn region(e164: &str) -> Option<Region> {
     util.get_region_for_number(&util.parse(e164, None).ok()?)
 }
 
+/// Returns the calling code of a region.
+pub(super) fn calling_code(region: Region) -> Option<i32> {
+    util_for_region(region)?.get_country_code_for_region(region)
+}
+
 /// Returns an example of the region's mobile numbers, as national digits.
 pub(super) fn example(region: Region) -> Option<String> {
     let example =

@@ -94,7 +94,7 @@ fn check_settings() -> Finding {
 fn check_keys(folder: &Path, now: i64) -> Finding {
     let file = folder.join(KEYS);
     let Ok(stored) = fs::read_to_string(&file) else {
-        return Finding::ok("keys", "There is no signing key: the first function that needs one creates it.");
+        return Finding::ok("keys", "No signing key exists: the first function that needs one creates it.");
     };
     let delete = format!("Delete {}: all users log in again.", file.display());
     match KeySet::from_stored(&stored).map(|keys| keys.newest_created_at()) {

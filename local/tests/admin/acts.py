@@ -115,7 +115,7 @@ def check_lost_audit(deployment):
 
 
 def check_delete(deployment):
-    equal(deployment.error("delete", ID, code=2), "Error: delete requires --yes where there is no terminal", "delete")
+    equal(deployment.error("delete", ID, code=2), "Error: delete requires --yes without a terminal", "delete")
     shown = deployment.type("no", "delete", ID, code=1)
     check("Type yes:" in shown and "nothing was deleted" in shown, shown)
     deployment.text("find", ID)

@@ -84,7 +84,7 @@ pub(crate) async fn delete(
 
 fn is_confirmed(user: &User) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() {
-        return Err(Failure::usage("delete requires --yes where there is no terminal"));
+        return Err(Failure::usage("delete requires --yes without a terminal"));
     }
     let created = text::timestamp(user.created_at);
     write!(io::stderr(), "Delete the user {}, who signed up at {created}? Type yes: ", user.id)?;

@@ -52,13 +52,13 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`ApiError::CrossSite`], or any error of the handler.
-    pub async fn respond(&self, app: &App, request: Request) -> Result<Response, ApiError> {
+    pub async fn respond(&self, app: &App, mut request: Request) -> Result<Response, ApiError> {
         let event = request.event.clone();
         {
             let mut event = event.lock();
             event.name = self.name;
             event.ip.clone_from(&request.source_ip);
-            event.request_id.clone_from(&request.request_id);
+            event.request_id = request.request_id.take();
         }
         let response = if !self.is_read_only && request.is_cross_site(&app.config.allowed_origins) {
             Err(ApiError::CrossSite)

@@ -1,11 +1,12 @@
 //! Changes the email.
 
 use deserr::Deserr;
-use shared::access::{Access, Action, CALLER_SESSION, EMAIL, KeyAccess, Table, USER};
+use shared::access::{Access, Action, CALLER_SESSION, CHECK_LIMITS, EMAIL, KeyAccess, Table, USER};
 use shared::app::App;
-use shared::store::{EmailChangeOutcome, Session};
+use shared::store::{EmailChangeOutcome, Limit, Session, Subject};
 use shared::values::{Email, FieldErrors, UserAgent};
 
+use crate::http::limits::RequestLimits;
 use crate::http::{ApiError, Authentication, Endpoint, ErrorCode, Request, Response, TokenPair, auth};
 
 /// The endpoint.
@@ -14,7 +15,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
     routes: &[("PUT", "/api/v1/users/email")],
     authentication: Authentication::RecentLogin,
     is_read_only: false,
-    own_errors: &[ErrorCode::RequestInvalid, ErrorCode::UserAlreadyExist],
+    own_errors: &[ErrorCode::RequestInvalid, ErrorCode::RequestTooMany, ErrorCode::UserAlreadyExist],
     access: Access {
         tables: &[
             Table::Users.with(&[Action::BatchGetItem]).items(&[USER]).attributes(&[
@@ -34,6 +35,7 @@ pub const ENDPOINT: Endpoint = Endpoint {
             ]),
             Table::Users.with(&[Action::PutItem, Action::DeleteItem]).items(&[EMAIL]).attributes(&["pk", "user_id"]),
             Table::Sessions.with(&[Action::PutItem, Action::DeleteItem]).items(&[USER]),
+            Table::Limits.with(&[Action::UpdateItem]).items(&[CHECK_LIMITS]),
         ],
         keys: KeyAccess::Sign,
         ..Access::NONE
@@ -56,17 +58,23 @@ pub struct EmailChangeRequest {
     email: Email,
 }
 
-/// Replaces the email and the caller's session, and revokes all other sessions of the user.
+/// Replaces the email and the caller's session, and revokes all other sessions of the user. Counts as a duplicate check,
+/// because its error for a taken email returns the same.
 ///
 /// # Errors
 /// 422; 401 if the access token is missing, invalid, expired, revoked or of an old login; 403 if the user is disabled;
-/// 409 if the email is taken; or any [`shared::store::StoreError`].
+/// 429 if the duplicate checks of the client's address are exhausted; 409 if the email is taken; or any
+/// [`shared::store::StoreError`].
 pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let caller = auth::recent_caller(app, &request).await?;
     let issuer = request.issuer(app.config.token_issuer.as_deref())?;
     let EmailChangeRequest { email } = request.read(app.config.default_region)?;
 
     let now = app.clock.now();
+    let limit = Limit::new(Subject::checks_from_ip(request.ip()), app.config.limits.checks_per_ip);
+    let limits = RequestLimits::default().and(limit, |retry_after| ApiError::TooManyRequests { retry_after });
+    limits.count(app, now).await?;
+
     let session = Session::replacing(&caller, caller.started_at, app.config.tokens.lifetime, now);
     let user_agent = UserAgent::from_header(request.user_agent.as_deref());
     match app.accounts()?.change_email(&caller, &email, &session, &user_agent, now).await? {
@@ -83,7 +91,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::test_app::{PASSWORD, Response, TestApp, bearer_json_request};
+    use crate::test_app::{PASSWORD, Response, TestApp, bearer_json_request, query_request};
 
     async fn change(app: &TestApp, token: &str, email: &str) -> Response {
         app.call(ENDPOINT, bearer_json_request(token, &json!({ "email": email }))).await
@@ -128,6 +136,25 @@ mod tests {
             .assert_fields(&["email"]);
         app.profile(&access).await.ok();
         app.refresh(&refresh).await.ok();
+    }
+
+    #[tokio::test]
+    async fn changes_are_limited_with_the_duplicate_checks_of_the_address() {
+        let app = TestApp::new();
+        let (access, _) = app.sign_up("minji@example.com", "01012345678").await;
+        app.sign_up("other@example.com", "01087654321").await;
+        let request = |request| Request { source_ip: Some("203.0.113.7".to_owned()), ..request };
+        for _ in 0..59 {
+            let check = query_request(&[("email", "other@example.com")]);
+            app.call_by_name("email-duplicate-check", request(check)).await.ok();
+        }
+        let taken = bearer_json_request(&access, &json!({ "email": "other@example.com" }));
+        app.call(ENDPOINT, request(taken)).await.assert_error(409, "USER__ALREADY_EXIST");
+        let free = || request(bearer_json_request(&access, &json!({ "email": "new@example.com" })));
+        app.call(ENDPOINT, free()).await.assert_retry_after(429, "REQUEST__TOO_MANY", 30);
+        assert_eq!(app.profile(&access).await.field("email"), "minji@example.com");
+        app.clock.advance(30);
+        app.call(ENDPOINT, free()).await.ok();
     }
 
     #[tokio::test]

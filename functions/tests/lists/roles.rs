@@ -24,6 +24,7 @@ pub(crate) const ROLES: [(&str, &[&str]); 22] = [
             "dynamodb:GetItem on PublicKeysTable [WARM]",
             "dynamodb:PutItem on SessionsTable [USER#*]",
             "dynamodb:PutItem on UsersTable [EMAIL#*] (pk user_id)",
+            "dynamodb:UpdateItem on LimitsTable [CHECK#*]",
             "dynamodb:UpdateItem on UsersTable [USER#*] (pk email updated_at token_version is_disabled)",
             "secretsmanager:GetSecretValue on PrivateKeysSecret, AWSCURRENT only",
         ],

@@ -202,7 +202,7 @@ const READERS: [(&str, &[&str]); 34] = [
     ("PASSWORDS_PER_DEVICE", &["login"]),
     ("PASSWORDS_PER_IP", &["login"]),
     ("PASSWORDS_PER_SESSION", &["password-change"]),
-    ("CHECKS_PER_IP", &["email-duplicate-check", "phone-duplicate-check"]),
+    ("CHECKS_PER_IP", &["email-change", "email-duplicate-check", "phone-duplicate-check"]),
     ("SMS_DOMAIN", &["sms-auth-send"]),
     ("SMS_APP_HASHES", &["sms-auth-send"]),
     ("SMS_AFTER_RESET", &["password"]),

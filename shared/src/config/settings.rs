@@ -175,8 +175,12 @@ pub(super) const PASSWORDS_PER_SESSION: Setting = bucket(
     "10/300",
     "Wrong current passwords of one session that changes the password",
 );
-pub(super) const CHECKS_PER_IP: Setting =
-    bucket("CHECKS_PER_IP", "ChecksPerIp", "60/30", "Duplicate checks of clients at one address");
+pub(super) const CHECKS_PER_IP: Setting = bucket(
+    "CHECKS_PER_IP",
+    "ChecksPerIp",
+    "60/30",
+    "Duplicate checks, and changes of the email, of clients at one address",
+);
 pub(super) const ALLOWED_ORIGINS: Setting = Setting {
     variable: "ALLOWED_ORIGINS",
     parameter: "AllowedOrigins",

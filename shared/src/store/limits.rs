@@ -153,7 +153,7 @@ impl Subject {
         Self(format!("PASSWORD#IP#{}", ip.to_stored()))
     }
 
-    /// The duplicate checks of a client at an address.
+    /// The duplicate checks, and the changes of the email, of a client at an address.
     #[must_use]
     pub fn checks_from_ip(ip: SourceIp) -> Self {
         Self(format!("CHECK#IP#{}", ip.to_stored()))

@@ -124,7 +124,7 @@ fn subjects_of_address(ip: SourceIp, settings: &LimitSettings) -> Vec<Limited> {
     vec![
         Limited::one(Subject::sms_from_ip(ip), "SMS of strangers that are not verified", settings.sms_per_ip),
         Limited::one(Subject::passwords_from_ip(ip), "wrong passwords of strangers", settings.passwords_per_ip),
-        Limited::one(Subject::checks_from_ip(ip), "duplicate checks", settings.checks_per_ip),
+        Limited::one(Subject::checks_from_ip(ip), "duplicate checks and changes of the email", settings.checks_per_ip),
     ]
 }
 

@@ -110,12 +110,22 @@ impl Walk {
 
         // Email.
         let token = access_token(&tokens);
-        let taken = Usage::dynamodb("1 BatchGetItem, 1 TransactWriteItems", 2.0, 10.0);
+        let checks = format!("CHECK#IP#{SOURCE_IP}");
+        self.clear(&checks)?;
+        let taken = Usage::dynamodb("1 BatchGetItem, 1 TransactWriteItems, 1 UpdateItem", 2.0, 11.0);
         self.call("email-change", "email taken", change_email(token, "jisoo@example.com"), 409, &taken)?;
-        self.call("email-change", "revoked session", change_email(revoked, "kim@example.com"), 401, &caller)?;
+        self.set_counts(&checks, json!({ "idle_at": { "N": NEVER } }))?;
+        let counted = Usage::dynamodb("1 UpdateItem", 0.0, 1.0);
+        let exhausted = "limit of the address exhausted";
+        self.call("email-change", exhausted, change_email(token, "kim@example.com"), 429, &counted)?;
+        self.clear(&checks)?;
+        let counted = Usage::dynamodb("1 BatchGetItem, 1 UpdateItem", 2.0, 1.0);
+        self.call("email-change", "revoked session", change_email(revoked, "kim@example.com"), 401, &counted)?;
+        self.clear(&checks)?;
         let tokens = self.call("email-change", "changed", change_email(token, "kim@example.com"), 200, &taken)?;
-        let respelled = Usage::dynamodb("1 BatchGetItem, 1 TransactWriteItems", 2.0, 6.0);
+        let respelled = Usage::dynamodb("1 BatchGetItem, 1 TransactWriteItems, 1 UpdateItem", 2.0, 7.0);
         let event = change_email(access_token(&tokens), "Kim@example.com");
+        self.clear(&checks)?;
         let tokens = self.call("email-change", "changed, only its spelling", event, 200, &respelled)?;
 
         // Sessions. Another session logs in, and is revoked.

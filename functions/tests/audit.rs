@@ -133,7 +133,14 @@ async fn sent_and_verified_codes_count_in_total_and_by_country() {
     let (session_id, code) = app.send(PHONE, Some("signup")).await;
     assert_eq!(
         metrics(&app.latest_event()),
-        ["ably codes_sent=1", "ably sms_usd=0.05", "ably sms_of_day_percent=0", "ably/KR codes_sent=1"]
+        [
+            "ably codes_sent=1",
+            "ably codes_verified=0",
+            "ably sms_usd=0.05",
+            "ably sms_of_day_percent=0",
+            "ably/KR codes_sent=1",
+            "ably/KR codes_verified=0"
+        ]
     );
     app.verify(&session_id, PHONE, &app.other_than(&code)).await.assert_status(401);
     assert_eq!(metrics(&app.latest_event()), ["ably/SMS__AUTH_CODE_NOT_MATCHED refused=1"]);

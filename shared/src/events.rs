@@ -247,6 +247,12 @@ impl Line<'_> {
         self.event.error_code.filter(|code| COUNTED_ERRORS.contains(code))
     }
 
+    /// Returns the number of codes that were verified: 0 for a code that was sent, so that both metrics have values in
+    /// the same hours, and the share of one in the other is defined.
+    fn verified(&self) -> Option<u8> {
+        if self.event.is_code_verified { Some(1) } else { self.event.is_code_sent.then_some(0) }
+    }
+
     /// Returns the directives of the metrics that the event has.
     fn directives(&self) -> Vec<Directive> {
         let event = self.event;
@@ -254,7 +260,7 @@ impl Line<'_> {
             let metrics = metrics.iter().filter(|(is_present, _)| *is_present);
             metrics.map(|(_, name)| Definition { name: *name }).collect::<Vec<_>>()
         };
-        let codes = [(event.is_code_sent, Metric::CodesSent), (event.is_code_verified, Metric::CodesVerified)];
+        let codes = [(event.is_code_sent, Metric::CodesSent), (self.verified().is_some(), Metric::CodesVerified)];
         let others = [
             (event.sms_usd.is_some(), Metric::SmsUsd),
             (event.sms_of_day_percent.is_some(), Metric::SmsOfDayPercent),
@@ -293,7 +299,7 @@ impl Serialize for Line<'_> {
         entry(&mut line, "ip", event.ip.as_deref())?;
         entry(&mut line, "request_id", event.request_id.as_deref())?;
         entry(&mut line, "codes_sent", event.is_code_sent.then_some(1))?;
-        entry(&mut line, "codes_verified", event.is_code_verified.then_some(1))?;
+        entry(&mut line, "codes_verified", self.verified())?;
         entry(&mut line, "sms_usd", event.sms_usd)?;
         entry(&mut line, "sms_of_day_percent", event.sms_of_day_percent)?;
         entry(&mut line, "logins", event.is_login.then_some(1))?;

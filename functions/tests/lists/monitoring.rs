@@ -173,10 +173,7 @@ fn only_the_alarm_of_a_low_conversion_calls_pause_sms() {
         (&alarm["ComparisonOperator"], &alarm["Threshold"]),
         (&"LessThanThreshold".into(), &"MinConversionPercent".into())
     );
-    assert_eq!(
-        alarm["Metrics"][0]["Expression"],
-        "IF(sent >= ${MinConversionSends}, 100 * FILL(verified, 0) / sent, 100)"
-    );
+    assert_eq!(alarm["Metrics"][0]["Expression"], "IF(sent >= ${MinConversionSends}, 100 * verified / sent, 100)");
     let permission = &resources["PauseSmsPermission"]["Properties"];
     assert_eq!(permission["SourceArn"], "ConversionAlarm.Arn");
     assert_eq!(permission["Principal"], "lambda.alarms.cloudwatch.amazonaws.com");

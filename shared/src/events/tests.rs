@@ -38,13 +38,20 @@ fn a_line_is_an_audit_record_and_contains_its_metrics() {
         json!({
             "timestamp": "2027-01-15T08:00:00Z", "level": "INFO", "event": "sms-auth-send", "outcome": "succeeded",
             "phone": "+82********78", "country": "KR", "purpose": "login", "ip": "203.0.113.7",
-            "request_id": "request", "codes_sent": 1, "sms_usd": 0.1, "sms_of_day_percent": 3, "stack": "ably",
+            "request_id": "request", "codes_sent": 1, "codes_verified": 0, "sms_usd": 0.1, "sms_of_day_percent": 3,
+            "stack": "ably",
             "_aws": { "Timestamp": 1_800_000_000_000_i64, "CloudWatchMetrics": [
                 {
                     "Namespace": "Ably", "Dimensions": [["stack"]],
-                    "Metrics": [{ "Name": "codes_sent" }, { "Name": "sms_usd" }, { "Name": "sms_of_day_percent" }],
+                    "Metrics": [
+                        { "Name": "codes_sent" }, { "Name": "codes_verified" }, { "Name": "sms_usd" },
+                        { "Name": "sms_of_day_percent" },
+                    ],
                 },
-                { "Namespace": "Ably", "Dimensions": [["stack", "country"]], "Metrics": [{ "Name": "codes_sent" }] },
+                {
+                    "Namespace": "Ably", "Dimensions": [["stack", "country"]],
+                    "Metrics": [{ "Name": "codes_sent" }, { "Name": "codes_verified" }],
+                },
             ] },
         })
     );

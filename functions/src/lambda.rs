@@ -15,7 +15,7 @@ use shared::access::Access;
 use shared::app::{AccountsIn, App};
 use shared::clock::{Clock as _, SystemClock};
 use shared::error::BoxError;
-use shared::events::{EventLog, SharedEvent};
+use shared::events::EventLog;
 use shared::values::{Region, phone};
 use tokio::sync::OnceCell;
 use tracing::Subscriber;
@@ -179,10 +179,6 @@ fn read(event: Event) -> Request {
     let context = event.request_context.unwrap_or_default();
     let http = context.http.unwrap_or_default();
     let method = http.method.unwrap_or_default();
-    // API Gateway sends the names of headers in lower case, other callers in any.
-    let headers = event.headers.unwrap_or_default().into_iter();
-    let mut headers: HashMap<_, _> = headers.map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
-    let mut header = |name: &str| headers.remove(name).flatten();
     let body = match (event.body.unwrap_or_default(), event.is_base64_encoded) {
         _ if !Request::has_body(&method) => None,
         // Handlers reject an empty body as malformed.
@@ -191,22 +187,30 @@ fn read(event: Event) -> Request {
     };
     let query = event.raw_query_string.unwrap_or_default();
     let path_parameters = event.path_parameters.unwrap_or_default().into_iter();
-    Request {
+    let mut request = Request {
         body,
         method,
         query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
         path_parameters: path_parameters.filter_map(|(name, value)| Some((name, value?))).collect(),
-        authorization: header("authorization").map(Into::into),
-        user_agent: header("user-agent"),
-        accept_language: header("accept-language"),
-        host: header("host"),
-        origin: header("origin"),
-        sec_fetch_site: header("sec-fetch-site"),
         domain: context.domain_name,
         request_id: context.request_id,
-        event: SharedEvent::default(),
         source_ip: http.source_ip,
+        ..Request::default()
+    };
+    for (mut name, value) in event.headers.unwrap_or_default() {
+        // API Gateway sends the names of headers in lower case, other callers in any.
+        name.make_ascii_lowercase();
+        match name.as_str() {
+            "authorization" => request.authorization = value.map(Into::into),
+            "user-agent" => request.user_agent = value,
+            "accept-language" => request.accept_language = value,
+            "host" => request.host = value,
+            "origin" => request.origin = value,
+            "sec-fetch-site" => request.sec_fetch_site = value,
+            _ => {}
+        }
     }
+    request
 }
 
 /// Returns a logger that writes JSON lines. Libraries log only warnings, at any level: their finer logs

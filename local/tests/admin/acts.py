@@ -84,16 +84,16 @@ def check_limits(deployment):
     deployment.set_counts(f"PASSWORD#USER#{ID}", {"in_a_row": 100})
     deployment.set_counts("CHECK#IP#203.0.113.7", {"idle_at": 1})
     limits = left("010-1234-5678")
-    phone = limits["SMS to the phone number, for strangers"]
+    phone = limits["SMS_PER_PHONE"]
     equal((phone["remaining"], phone["of"]), (0, 5), "the SMS to the phone")
     check(0 < phone["retry_after"] <= 3600, phone)
-    equal(limits["these, for resets without a purpose"]["remaining"], 2, "resets without a purpose")
-    equal(limits["wrong passwords of strangers"]["remaining"], 10, "passwords")
-    equal(limits["these, in a row"]["remaining"], 0, "passwords in a row")
+    equal(limits["SMS_PER_PHONE_FOR_UNNAMED_RESET"]["remaining"], 2, "resets without a purpose")
+    equal(limits["PASSWORDS_PER_ACCOUNT"]["remaining"], 10, "passwords")
+    equal(limits["PASSWORDS_IN_A_ROW"]["remaining"], 0, "passwords in a row")
     text = deployment.text("limits", ID)
-    check("the next one in" in text and "after a login by code" in text, text)
+    check("the next one in" in text and "a login by code or a reset allows" in text, text)
     address = left("--ip", "203.0.113.7")
-    checks = address["duplicate checks"]
+    checks = address["CHECKS_PER_IP"]
     equal(checks["remaining"], checks["of"], "the checks of the address")
     equal(len(address), 3, "the limits of the address")
     equal(len(left("nobody@example.com")), 2, "the limits of an email without an account")

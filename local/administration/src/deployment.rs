@@ -19,6 +19,8 @@ impl<T: Administration + Users> AdministrationStore for T {}
 pub struct Deployment {
     /// The name, by which an import recognizes it.
     pub name: String,
+    /// The command line that names it, for hints: `./local/admin --stack ably`.
+    pub command: String,
     /// The database.
     pub store: Arc<dyn AdministrationStore>,
     /// The settings.

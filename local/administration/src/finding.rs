@@ -21,8 +21,10 @@ pub struct Finding {
 pub enum Status {
     /// Nothing has to be done.
     Ok,
-    /// It works, but not as well as it should, or it could not be checked.
+    /// It works, but not as well as it should.
     Warning,
+    /// It could not be checked.
+    Unchecked,
     /// It does not work, or will not for long.
     Problem,
 }
@@ -38,6 +40,12 @@ impl Finding {
     #[must_use]
     pub fn warning(check: &'static str, finding: impl Into<String>, action: impl Into<String>) -> Self {
         Self { check, status: Status::Warning, finding: finding.into(), action: action.into() }
+    }
+
+    /// Creates the finding of a check that could not be made.
+    #[must_use]
+    pub fn unchecked(check: &'static str, reason: impl Into<String>, action: impl Into<String>) -> Self {
+        Self { check, status: Status::Unchecked, finding: reason.into(), action: action.into() }
     }
 
     /// Creates a problem.

@@ -34,6 +34,7 @@ impl Backend for Local {
         let (folder, store) = (local::folder(), local::open_store()?);
         Ok(Deployment {
             name: fs::canonicalize(&folder)?.display().to_string(),
+            command: "./local/admin".to_owned(),
             store: Arc::new(store),
             config: Config::from_env()?,
             audit: Box::new(AuditFile(folder.join(AUDIT_LOG))),

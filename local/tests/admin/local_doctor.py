@@ -12,7 +12,7 @@ def check_local_doctor(deployment):
     equal(list(findings()), ["database"], "the findings without data")
     deployment.text("limits")
     equal({one["status"] for one in findings().values()}, {"ok"}, "the findings about new data")
-    check(deployment.text("doctor").endswith("Problems: 0, warnings: 0"), "doctor in text")
+    check(deployment.text("doctor").endswith("Problems: 0, unchecked: 0, warnings: 0"), "doctor in text")
 
     deployment.text("pause-sms")
     equal(findings()["pause"]["status"], "warning", "paused SMS")

@@ -63,6 +63,21 @@ class Stack(Program):
         body = json.dumps(template)
         self.client("cloudformation").create_stack(StackName=self.name, TemplateBody=body, Parameters=given)
 
+    def update_stack(self, parameters):
+        given = [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
+        cloudformation = self.client("cloudformation")
+        kept = cloudformation.describe_stacks(StackName=self.name)["Stacks"][0]["Parameters"]
+        given += [one for one in kept if one["ParameterKey"] not in parameters]
+        cloudformation.update_stack(StackName=self.name, UsePreviousTemplate=True, Parameters=given)
+
+    def switch_expiry_off(self, resource):
+        specification = {"Enabled": False, "AttributeName": "expires_at"}
+        dynamodb = self.client("dynamodb")
+        dynamodb.update_time_to_live(TableName=self.tables[resource], TimeToLiveSpecification=specification)
+
+    def switch_protection_off(self):
+        self.client("dynamodb").update_table(TableName=self.tables["UsersTable"], DeletionProtectionEnabled=False)
+
     def publish_key(self, created_at):
         modulus = base64.urlsafe_b64encode(b"\xff" + os.urandom(255)).decode().rstrip("=")
         key_set = json.dumps({"keys": [{"kid": "a", "created_at": created_at, "n": modulus, "e": "AQAB"}]})

@@ -43,7 +43,8 @@ def check_failed_import(folder, fake):
 def check_unknown_stack(folder, fake):
     stack = Stack(folder / "unknown", fake)
     stack.arguments[1] = "unknown"
-    check("cloudformation:DescribeStacks" in stack.error("limits"), "an unknown stack")
+    error = stack.error("limits")
+    check("no stack unknown exists in ap-northeast-2" in error and "--profile" in error, error)
     check("The stack cannot be read" in stack.text("doctor", code=1), "doctor of an unknown stack")
 
 
@@ -56,7 +57,7 @@ def check_profile(folder, fake):
     fake.denied = {"*"}
     for profile, is_used in ((["--profile", "operator"], True), ([], False)):
         fake.access_keys.clear()
-        check("DescribeStacks was refused" in stack.error("limits", *profile), "a denied call")
+        check(f"for the stack {stack.name} in" in stack.error("limits", *profile), "a denied call")
         equal("OPERATOR" in fake.access_keys, is_used, f"the credentials of {profile}")
     fake.denied = set()
     check("unknown" in stack.error("limits", "--profile", "unknown"), "an unknown profile")
@@ -69,15 +70,14 @@ def check_doctor(folder, fake):
     bare = Stack(folder / "bare", fake)
     states.update(sandbox="true", concurrency=10, rotation=False, recovery="DISABLED", alarms=[])
     found = findings(bare, code=1)
-    for name in ("SMS sandbox", "SMS spending limit", "alarm topic", "alarms", "recovery", "key rotation"):
-        equal(found[name]["status"], "problem", name)
-        check(found[name]["action"], f"{name} does not contain what to do")
-    equal(found["concurrency"]["status"], "warning", "ten concurrent executions")
-    for name in ("SMS countries", "SMS price", "SMS pause", "expiry", "deletion protection", "signing key", "stack"):
-        equal(found[name]["status"], "ok", f"{name}: {found[name]['finding']}")
+    problems = {"SMS sandbox", "SMS spending limit", "alarm topic", "alarms", "recovery", "key rotation"}
+    equal(names(found, "problem"), problems, "the problems of a bare stack")
+    equal(names(found, "warning"), {"concurrency", "SMS price"}, "ten concurrent executions, and no price")
+    check(all(found[name]["action"] for name in problems), "a problem does not contain what to do")
     check("KR" in found["SMS countries"]["finding"], found["SMS countries"])
 
     check_ready_stack(folder, fake, states)
+    check_changed_stack(folder, fake, states)
     check_denied(bare, fake)
 
 
@@ -85,20 +85,25 @@ def check_ready_stack(folder, fake, states):
     sns = Stack.client(None, "sns")
     topic = sns.create_topic(Name=f"alarms-{os.getpid()}")["TopicArn"]
     ready = Stack(folder / "ready", fake, AlarmTopicArn=topic, AccountConcurrency="100", SmsCountries="KR,JP")
-    alarm = {"AlarmName": f"{ready.name}-ErrorsAlarm", "ActionsEnabled": True, "AlarmActions": [topic], "StateValue": "OK"}
-    states.update(sandbox="false", concurrency=100, rotation=True, recovery="ENABLED", alarms=[alarm])
+    alarms = alarms_of(ready.name, topic)
+    # A stack whose name begins with that of this one.
+    others = [{**alarm, "StateValue": "ALARM"} for alarm in alarms_of(f"{ready.name}-staging", topic)]
+    states.update(sandbox="false", concurrency=100, rotation=True, recovery="ENABLED", alarms=alarms + others)
     equal(findings(ready, code=1)["alarm topic"]["status"], "problem", "a topic without subscriptions")
     sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="operator@example.com")
     sns.set_sms_attributes(attributes={"MonthlySpendLimit": "2000"})
+    equal(names(findings(ready), "warning"), {"SMS price"}, "a stack without the prices of SMS")
+    ready.update_stack({"SmsPricesUsd": "KR:0.02,JP:0.07"})
     found = findings(ready)
     equal({one["status"] for one in found.values()}, {"ok"}, f"a stack that is ready: {found}")
     check("JP, KR" in found["SMS countries"]["finding"] or "KR, JP" in found["SMS countries"]["finding"], found)
-    check(ready.text("doctor").endswith("Problems: 0, warnings: 0"), "doctor in text")
+    check(ready.text("doctor").endswith("Problems: 0, unchecked: 0, warnings: 0"), "doctor in text")
 
     ready.publish_key(int(time.time()) - 40 * 86_400)
-    ready.text("pause-sms")
+    check(f"./local/admin --stack {ready.name} --region" in ready.text("pause-sms"), "the hint of a pause")
     sns.set_sms_attributes(attributes={"MonthlySpendLimit": "100"})
-    states.update(concurrency=1000, alarms=[{**alarm, "ActionsEnabled": False}, {**alarm, "StateValue": "ALARM"}])
+    alarms[0]["StateValue"], alarms[1]["ActionsEnabled"] = "ALARM", False
+    states.update(concurrency=1000)
     found = findings(ready, code=1)
     worse = {name: one["status"] for name, one in found.items() if one["status"] != "ok"}
     equal(
@@ -115,10 +120,54 @@ def check_ready_stack(folder, fake, states):
     )
 
 
+def check_changed_stack(folder, fake, states):
+    """A stack that somebody changed by hand, with parameters that do not fit together."""
+    countries = "KR,JP,US,GB,DE,FR,IT,ES,NL,BE,CH"
+    changed = Stack(folder / "changed", fake, SmsCountries=countries, SmsMaxPriceUsd="0.60", SmsPricesUsd="KR:0.70")
+    for table in ("SmsSessionsTable", "SessionsTable", "LimitsTable"):
+        changed.switch_expiry_off(table)
+    changed.switch_protection_off()
+    fake.replaced["CREATE_COMPLETE"] = "UPDATE_ROLLBACK_COMPLETE"
+    states.update(concurrency=5, alarms=alarms_of(changed.name, "arn:other")[1:])
+    found = findings(changed, code=1)
+    equal(found["SMS countries"]["status"], "warning", "eleven countries")
+    check("KR" in found["SMS price"]["finding"], found["SMS price"])
+    check("Api5xxAlarm" in found["alarms"]["finding"], found["alarms"])
+    equal(
+        names(found, "problem") - {"recovery", "key rotation"},
+        {
+            "SMS price",
+            "alarm topic",
+            "alarms",
+            "concurrency",
+            "deletion protection",
+            "expiry of Limits",
+            "expiry of Sessions",
+            "expiry of SmsSessions",
+            "stack",
+        },
+        "the problems of a stack that somebody changed",
+    )
+    fake.replaced.clear()
+    states.update(alarms=alarms_of(changed.name, "arn:other"))
+    check("Nobody is notified" in findings(changed, code=1)["alarms"]["finding"], "alarms without the topic")
+
+
+def names(found, status):
+    return {name for name, one in found.items() if one["status"] == status}
+
+
+def alarms_of(stack, topic):
+    """The alarms of the template, as CloudWatch describes those of a stack."""
+    alarm = {"ActionsEnabled": True, "AlarmActions": [topic], "StateValue": "OK"}
+    ids = [name for name, one in TEMPLATE["Resources"].items() if one["Type"] == "AWS::CloudWatch::Alarm"]
+    return [{"AlarmName": f"{stack}-{name}-1A2B3C", **alarm} for name in sorted(ids)]
+
+
 def check_denied(stack, fake):
     """Without permissions, doctor reports what it could not check."""
     fake.denied = {name for name, _ in fake.calls if name != "cloudformation:DescribeStacks"}
-    found = findings(stack, code=None)
+    found = findings(stack, code=1)
     for name, call in {
         "SMS sandbox": "sns:GetSMSSandboxAccountStatus",
         "SMS spending limit": "sns:GetSMSAttributes",
@@ -126,8 +175,10 @@ def check_denied(stack, fake):
         "recovery": "dynamodb:DescribeContinuousBackups",
         "key rotation": "secretsmanager:DescribeSecret",
         "alarms": "cloudwatch:DescribeAlarms",
+        "signing key": "",
+        "SMS pause": "",
     }.items():
-        equal(found[name]["status"], "warning", name)
+        equal(found[name]["status"], "unchecked", name)
         check(call in found[name]["finding"] and "OperatorPolicy" in found[name]["action"], found[name])
     fake.denied = {"*"}
     check("cloudformation:DescribeStacks" in stack.error("limits"), "a stack that cannot be read")
@@ -136,7 +187,9 @@ def check_denied(stack, fake):
 
 def findings(stack, code=0):
     output = stack.json("doctor", code=code)
-    return {one["check"]: one for one in output["findings"]}
+    found = {one["check"]: one for one in output["findings"]}
+    equal(len(found), len(output["findings"]), "the number of different checks")
+    return found
 
 
 def healthy(fake):
@@ -144,7 +197,12 @@ def healthy(fake):
     states = {}
     fake.answers = {
         "sns:GetSMSSandboxAccountStatus": lambda _: {"IsInSandbox": states["sandbox"]},
-        "lambda:GetAccountSettings": lambda _: {"AccountLimit": {"ConcurrentExecutions": states["concurrency"]}},
+        "lambda:GetAccountSettings": lambda _: {
+            "AccountLimit": {
+                "ConcurrentExecutions": 1000 + states["concurrency"],
+                "UnreservedConcurrentExecutions": states["concurrency"],
+            }
+        },
         "secretsmanager:DescribeSecret": lambda _: {
             "RotationEnabled": states["rotation"],
             "RotationRules": {"AutomaticallyAfterDays": 30},
@@ -155,6 +213,7 @@ def healthy(fake):
                 "PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": states["recovery"]},
             }
         },
+        # All alarms, so that the command itself must find those of its stack.
         "cloudwatch:DescribeAlarms": lambda _: {"MetricAlarms": states["alarms"], "CompositeAlarms": []},
     }
     return states
@@ -169,5 +228,8 @@ def check_policy(calls):
         for action in statement["Action"]:
             is_of_table = action.startswith("dynamodb:")
             resource = statement["Resource"]["Fn::GetAtt"][0] if is_of_table else ""
+            # The command names the stack, and IAM then does not compare its id.
+            if action == "cloudformation:DescribeStacks":
+                check(statement["Resource"]["Fn::Sub"].endswith(":stack/${AWS::StackName}/*"), statement)
             permitted.add((action, resource))
     equal(sorted(permitted), sorted(call for call in calls if call[0] not in FREE), "the permissions of OperatorPolicy")

@@ -15,6 +15,8 @@ pub(super) struct CallError {
     pub(super) is_denied: bool,
     /// Whether the service does not find what the call names.
     pub(super) is_not_found: bool,
+    /// Whether a parameter of the call is invalid.
+    pub(super) is_invalid: bool,
 }
 
 /// Returns the result of `call`.
@@ -37,6 +39,7 @@ pub(super) fn called<T, E: ProvideErrorMetadata + Error + 'static>(
         call,
         is_denied: is_denied.iter().any(|denied| code.starts_with(denied)),
         is_not_found: code.contains("NotFound"),
+        is_invalid: code == "ValidationError",
         reason,
     })
 }

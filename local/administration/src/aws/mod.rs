@@ -34,6 +34,19 @@ pub struct Stack {
     pub region: Option<String>,
 }
 
+impl Stack {
+    /// Returns the command line that names the stack.
+    fn command(&self) -> String {
+        let mut command = format!("./local/admin --stack {}", self.name);
+        for (option, value) in [("--profile", &self.profile), ("--region", &self.region)] {
+            if let Some(value) = value {
+                command.push_str(&format!(" {option} {value}"));
+            }
+        }
+        command
+    }
+}
+
 #[async_trait]
 impl Backend for Stack {
     async fn connect(&self) -> Result<Deployment, BoxError> {
@@ -42,7 +55,8 @@ impl Backend for Stack {
         Ok(Deployment {
             store: Arc::new(DynamoDbStore::new(&sdk, stack.tables()?)),
             config: stack.config()?,
-            audit: Box::new(LogStream::new(&sdk, &self.name)),
+            audit: Box::new(LogStream::new(&sdk, &stack.name)),
+            command: self.command(),
             rate: Some(USERS_PER_SECOND),
             name: stack.id,
         })
@@ -55,9 +69,9 @@ impl Backend for Stack {
             Ok::<_, BoxError>((sdk, stack))
         };
         match loaded.await {
-            Ok((sdk, stack)) => doctor::check(&sdk, &stack, now).await,
+            Ok((sdk, stack)) => doctor::check(&sdk, &stack, &self.command(), now).await,
             Err(error) => {
-                let action = "Check the name of the stack, its region, and your credentials.";
+                let action = "Check --stack, --region and --profile, and your credentials.";
                 vec![Finding::problem("stack", format!("The stack cannot be read: {error}."), action)]
             }
         }

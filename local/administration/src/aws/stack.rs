@@ -59,8 +59,16 @@ pub(super) struct Described {
 impl Described {
     pub(super) async fn load(sdk: &SdkConfig, name: &str) -> Result<Self, BoxError> {
         let described = Client::new(sdk).describe_stacks().stack_name(name).send().await;
-        let described = called("cloudformation:DescribeStacks", described)?;
-        let stack = described.stacks().first().ok_or("no stack has this name")?;
+        let region = sdk.region().map(Region::as_ref).unwrap_or_default();
+        let described = called("cloudformation:DescribeStacks", described).map_err(|error| {
+            // CloudFormation has no error of its own for a stack that does not exist.
+            if error.is_invalid {
+                format!("no stack {name} exists in {region}: check --stack, --region and --profile")
+            } else {
+                format!("{error}, for the stack {name} in {region}")
+            }
+        })?;
+        let stack = described.stacks().first().ok_or("CloudFormation described no stack")?;
         let parameters = stack.parameters().iter().filter_map(|parameter| {
             Some((parameter.parameter_key()?.to_owned(), parameter.parameter_value()?.to_owned()))
         });
@@ -69,7 +77,8 @@ impl Described {
             outputs.filter_map(|output| Some((output.output_key()?.to_owned(), output.output_value()?.to_owned())));
         Ok(Self {
             id: stack.stack_id().unwrap_or(name).to_owned(),
-            name: name.to_owned(),
+            // The argument may be the ARN.
+            name: stack.stack_name().unwrap_or(name).to_owned(),
             status: stack.stack_status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
             parameters: parameters.collect(),
             outputs: outputs.collect(),

@@ -15,7 +15,10 @@ pub(crate) async fn set_paused(is_paused: bool, deployment: &Deployment, clock: 
         Ok(Outcome::new("done", ()))
     })
     .await?;
-    let text =
-        if is_paused { "SMS are paused. Resume them with: ./local/admin resume-sms" } else { "SMS are resumed." };
+    let text = if is_paused {
+        format!("SMS are paused. Resume them with: {} resume-sms", deployment.command)
+    } else {
+        "SMS are resumed.".to_owned()
+    };
     Ok(Report::done(json!({ "is_paused": is_paused }), text))
 }

@@ -19,30 +19,33 @@ pub(super) async fn check(sdk: &SdkConfig, stack: &Described) -> Vec<Finding> {
     };
     let client = Client::new(sdk);
     let mut findings = Vec::new();
-    let expiring = [("SmsSessions", &tables.sms_sessions), ("Sessions", &tables.sessions), ("Limits", &tables.limits)];
-    for (name, table) in expiring {
-        findings.push(check_expiry(&client, name, table).await);
+    let expiring = [
+        ("expiry of SmsSessions", &tables.sms_sessions),
+        ("expiry of Sessions", &tables.sessions),
+        ("expiry of Limits", &tables.limits),
+    ];
+    for (check, table) in expiring {
+        findings.push(check_expiry(&client, check, table).await);
     }
     findings.push(check_recovery(&client, &tables.users).await);
     findings.push(check_protection(&client, &tables.users).await);
     findings
 }
 
-async fn check_expiry(client: &Client, name: &str, table: &str) -> Finding {
-    const CHECK: &str = "expiry";
+async fn check_expiry(client: &Client, check: &'static str, table: &str) -> Finding {
     let described = client.describe_time_to_live().table_name(table).send().await;
     let described = match called("dynamodb:DescribeTimeToLive", described) {
         Ok(described) => described,
-        Err(error) => return unchecked(CHECK, &error),
+        Err(error) => return unchecked(check, &error),
     };
     let is_enabled = described.time_to_live_description().is_some_and(|ttl| {
         let is_on = matches!(ttl.time_to_live_status(), Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling));
         is_on && ttl.attribute_name() == Some("expires_at")
     });
     if is_enabled {
-        Finding::ok(CHECK, format!("DynamoDB deletes the expired items of {name}."))
+        Finding::ok(check, "DynamoDB deletes the expired items.")
     } else {
-        Finding::problem(CHECK, format!("DynamoDB does not delete the expired items of {name}."), DEPLOY)
+        Finding::problem(check, "DynamoDB does not delete the expired items.", DEPLOY)
     }
 }
 

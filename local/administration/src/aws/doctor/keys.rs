@@ -3,18 +3,16 @@
 use aws_sdk_secretsmanager::Client;
 use secrecy::ExposeSecret as _;
 use shared::aws::{PublicKeys, SdkConfig};
-use shared::error::BoxError;
 use shared::tokens::{KeySet, KeySource as _};
 
 use super::super::call::called;
 use super::super::stack::Described;
-use super::{no_output, unchecked};
+use super::{no_output, unchecked, unread};
 use crate::finding::Finding;
 use crate::text::duration;
 
 /// The age of the newest key from which a rotation of every 30 days has failed.
 const OLD_SECONDS: i64 = 35 * 24 * 60 * 60;
-const ROTATE: &str = "Read the log of rotate-keys, fix the cause, then: aws secretsmanager rotate-secret";
 
 pub(super) async fn check(sdk: &SdkConfig, stack: &Described, now: i64) -> Vec<Finding> {
     vec![check_schedule(sdk, stack).await, check_age(sdk, stack, now).await]
@@ -48,19 +46,23 @@ async fn check_age(sdk: &SdkConfig, stack: &Described, now: i64) -> Finding {
         Ok(table) => table,
         Err(error) => return no_output(CHECK, &error),
     };
-    let loaded = async {
-        let published = PublicKeys::new(sdk, table).load().await?;
-        Ok::<_, BoxError>(KeySet::from_stored(published.expose_secret())?.newest_created_at())
+    let published = match PublicKeys::new(sdk, table).load().await {
+        Ok(published) => published,
+        Err(error) => return unread(CHECK, &error),
     };
-    match loaded.await {
+    let secret = stack.output("PrivateKeysSecretArn").unwrap_or_default();
+    let rotate = format!(
+        "Read the log of rotate-keys, fix the cause, then: aws secretsmanager rotate-secret --secret-id {secret}"
+    );
+    match KeySet::from_stored(published.expose_secret()).map(|keys| keys.newest_created_at()) {
         Ok(Some(created_at)) if now - created_at <= OLD_SECONDS => {
             Finding::ok(CHECK, format!("The newest key was created {} ago.", duration(now - created_at)))
         }
         Ok(Some(created_at)) => {
             let age = duration(now - created_at);
-            Finding::problem(CHECK, format!("The newest key was created {age} ago: rotations fail."), ROTATE)
+            Finding::problem(CHECK, format!("The newest key was created {age} ago: rotations fail."), rotate)
         }
-        Ok(None) => Finding::problem(CHECK, "No key is published: nobody can log in.", ROTATE),
-        Err(error) => Finding::problem(CHECK, format!("The published keys cannot be read: {error}."), ROTATE),
+        Ok(None) => Finding::problem(CHECK, "No key is published: nobody can log in.", rotate),
+        Err(error) => Finding::problem(CHECK, format!("The published keys are invalid: {error}."), rotate),
     }
 }

@@ -13,10 +13,11 @@ use super::stack::Described;
 use crate::finding::Finding;
 
 /// Checks the stack at `now`.
-pub(super) async fn check(sdk: &SdkConfig, stack: &Described, now: i64) -> Vec<Finding> {
+/// Hints begin with `command`.
+pub(super) async fn check(sdk: &SdkConfig, stack: &Described, command: &str, now: i64) -> Vec<Finding> {
     let mut findings = vec![check_stack(stack)];
     match stack.config() {
-        Ok(config) => findings.extend(sms::check(sdk, stack, &config, now).await),
+        Ok(config) => findings.extend(sms::check(sdk, stack, &config, command, now).await),
         Err(error) => {
             let action = "Deploy the stack again, with a valid value.";
             findings.push(Finding::problem("settings", format!("A parameter is invalid: {error}."), action));
@@ -29,17 +30,21 @@ pub(super) async fn check(sdk: &SdkConfig, stack: &Described, now: i64) -> Vec<F
     findings
 }
 
-/// A check that could not be made.
+/// The remedy of a missing permission.
+const ATTACH: &str = "Attach the stack's OperatorPolicy (output OperatorPolicyArn) to your role.";
+
+/// A check whose call failed.
 fn unchecked(check: &'static str, error: &CallError) -> Finding {
     if error.is_denied {
-        let action = "Attach the stack's OperatorPolicy (output OperatorPolicyArn) to your role.";
-        return Finding::warning(
-            check,
-            format!("It could not be checked: you are not permitted {}.", error.call),
-            action,
-        );
+        return Finding::unchecked(check, format!("You are not permitted {}.", error.call), ATTACH);
     }
-    Finding::warning(check, format!("It could not be checked: {error}."), "Repeat the command.")
+    Finding::unchecked(check, format!("It could not be checked: {error}."), "Repeat the command.")
+}
+
+/// A check that could not read a table.
+fn unread(check: &'static str, error: &dyn std::fmt::Display) -> Finding {
+    let action = format!("Repeat the command. If you are not permitted to read the table: {ATTACH}");
+    Finding::unchecked(check, format!("It could not be checked: {error}."), action)
 }
 
 /// A check for which the stack lacks an output.
@@ -68,14 +73,20 @@ async fn check_concurrency(sdk: &SdkConfig, stack: &Described) -> Finding {
         Ok(settings) => settings,
         Err(error) => return unchecked(CHECK, &error),
     };
-    let allowed = settings.account_limit().map_or(0, |limit| limit.concurrent_executions);
+    // Without those that are reserved for other functions.
+    let allowed = settings.account_limit().and_then(|limit| limit.unreserved_concurrent_executions());
+    let Some(allowed) = allowed else {
+        let reason = "It could not be checked: Lambda returned no limit.";
+        return Finding::unchecked(CHECK, reason, "Repeat the command.");
+    };
     let parameter: i32 = stack.parameter("AccountConcurrency").parse().unwrap_or(10);
-    let finding = format!("Lambda allows {allowed} concurrent executions; AccountConcurrency is {parameter}");
+    let finding =
+        format!("Lambda allows {allowed} unreserved concurrent executions; AccountConcurrency is {parameter}");
     if allowed < parameter {
         let action = "Deploy with a lower AccountConcurrency, or raise Lambda's quota Concurrent executions.";
         Finding::problem(
             CHECK,
-            format!("{finding}, so that routes let more requests through than functions can run."),
+            format!("{finding}: the routes allow more requests than Lambda can run concurrently."),
             action,
         )
     } else if parameter < 1000 && allowed / 10 >= parameter {

@@ -4,10 +4,11 @@ use aws_sdk_sns::Client;
 use shared::aws::{DynamoDbStore, SdkConfig};
 use shared::config::Config;
 use shared::store::Administration as _;
+use shared::values::Region;
 
 use super::super::call::called;
 use super::super::stack::Described;
-use super::{no_output, unchecked};
+use super::{no_output, unchecked, unread};
 use crate::finding::Finding;
 use crate::text::grouped;
 
@@ -18,14 +19,20 @@ const MANY_COUNTRIES: usize = 10;
 /// The price from which an SMS is expensive in most countries.
 const HIGH_PRICE: f64 = 0.5;
 
-pub(super) async fn check(sdk: &SdkConfig, stack: &Described, config: &Config, now: i64) -> Vec<Finding> {
+pub(super) async fn check(
+    sdk: &SdkConfig,
+    stack: &Described,
+    config: &Config,
+    command: &str,
+    now: i64,
+) -> Vec<Finding> {
     let client = Client::new(sdk);
     vec![
         check_sandbox(&client).await,
         check_spend_limit(&client, config).await,
         check_price(config),
         check_countries(stack, config),
-        check_pause(sdk, stack, now).await,
+        check_pause(sdk, stack, command, now).await,
     ]
 }
 
@@ -50,10 +57,10 @@ async fn check_spend_limit(client: &Client, config: &Config) -> Finding {
         Err(error) => return unchecked(CHECK, &error),
     };
     let limit = attributes.get("MonthlySpendLimit").and_then(|limit| limit.parse().ok()).unwrap_or(DEFAULT_SPEND_LIMIT);
-    let most = f64::from(config.limits.sms_per_day) * price(config) * 30.0;
+    let most = f64::from(config.limits.sms_per_day) * config.sms_usd(None, 1) * 30.0;
     let finding = format!(
         "The monthly spending limit for SMS is ${limit}; SmsPerDay ({}) allows SMS for up to ${most:.0} a month, at \
-         SmsMaxPriceUsd",
+         the highest price of your countries",
         grouped(config.limits.sms_per_day.into())
     );
     let raise = "Request a higher spending limit for SMS in SNS, or deploy with a lower SmsPerDay.";
@@ -66,14 +73,24 @@ async fn check_spend_limit(client: &Client, config: &Config) -> Finding {
     }
 }
 
-fn price(config: &Config) -> f64 {
-    config.sms.max_price_usd.parse().unwrap_or_default()
-}
-
 fn check_price(config: &Config) -> Finding {
     const CHECK: &str = "SMS price";
     let finding = format!("SNS sends no SMS that costs more than ${} (SmsMaxPriceUsd)", config.sms.max_price_usd);
-    if price(config) >= HIGH_PRICE {
+    let max: f64 = config.sms.max_price_usd.parse().unwrap_or_default();
+    let listed = |country: &Region| config.sms_prices.iter().find(|(listed, _)| listed == country);
+    let join = |countries: Vec<&Region>| countries.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let (unlisted, too_high): (Vec<_>, Vec<_>) = config
+        .sms_countries
+        .iter()
+        .filter(|country| listed(country).is_none_or(|(_, price)| *price > max))
+        .partition(|country| listed(country).is_none());
+    if !too_high.is_empty() {
+        let action = "Deploy with a higher SmsMaxPriceUsd, or without these countries in SmsCountries.";
+        Finding::problem(CHECK, format!("{finding}: nobody gets one in {}.", join(too_high)), action)
+    } else if !unlisted.is_empty() {
+        let action = "Deploy with the prices of your countries as SmsPricesUsd.";
+        Finding::warning(CHECK, format!("{finding}. No price is known for {}.", join(unlisted)), action)
+    } else if max >= HIGH_PRICE {
         let action = "Deploy with the price of the most expensive country of your users as SmsMaxPriceUsd.";
         Finding::warning(CHECK, format!("{finding}, which few countries require."), action)
     } else {
@@ -96,7 +113,7 @@ fn check_countries(stack: &Described, config: &Config) -> Finding {
     }
 }
 
-async fn check_pause(sdk: &SdkConfig, stack: &Described, now: i64) -> Finding {
+async fn check_pause(sdk: &SdkConfig, stack: &Described, command: &str, now: i64) -> Finding {
     const CHECK: &str = "SMS pause";
     let tables = match stack.tables() {
         Ok(tables) => tables,
@@ -104,10 +121,10 @@ async fn check_pause(sdk: &SdkConfig, stack: &Described, now: i64) -> Finding {
     };
     match DynamoDbStore::new(sdk, tables).sms_of_day(now).await {
         Ok(day) if day.is_paused => {
-            let action = format!("Find out why, then: ./local/admin --stack {} resume-sms", stack.name);
+            let action = format!("Find out why, then: {command} resume-sms");
             Finding::warning(CHECK, "SMS are paused: nobody gets a code.", action)
         }
         Ok(_) => Finding::ok(CHECK, "SMS are not paused."),
-        Err(error) => Finding::warning(CHECK, format!("It could not be checked: {error}."), "Repeat the command."),
+        Err(error) => unread(CHECK, &error),
     }
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 use shared::limits::Bucket;
 use shared::store::{
     CountOutcome, Counts, DayOutcome, EmailChangeOutcome, ImportOutcome, Limit, PhoneChangeOutcome, SmsOfDay, Subject,
-    User,
+    User, UserKey,
 };
 use shared::values::Purpose::PhoneChange;
 
@@ -16,7 +16,7 @@ pub(crate) async fn claims_are_replaced_for_every_reader(test: TestStore) {
     let store = test.connection();
     let session = logged_in(store).await;
     let editor = claims(&json!({ "role": "editor", "level": -3, "is_staff": false }));
-    assert!(store.set_claims(session.user_id, &editor, NOW + 5).await.unwrap());
+    assert!(store.set_claims(session.user_id, &Claims::NONE, &editor, NOW + 5).await.unwrap());
     let found = find(store, session.user_id).await.unwrap();
     assert_eq!((&found.claims, found.updated_at, found.token_version), (&editor, NOW + 5, 0));
     let login = LoginIdentifier::Phone(phone(1));
@@ -27,12 +27,16 @@ pub(crate) async fn claims_are_replaced_for_every_reader(test: TestStore) {
     assert_eq!(outcome, EmailChangeOutcome::Changed { claims: editor.clone() });
     let key = verified(store, phone(2), PhoneChange, NOW).await.key;
     let (outcome, session) = change_phone(store, &session, &phone(2), &key).await.unwrap();
-    assert_eq!(outcome, PhoneChangeOutcome::Changed { previous: phone(1), claims: editor });
+    assert_eq!(outcome, PhoneChangeOutcome::Changed { previous: phone(1), claims: editor.clone() });
 
-    assert!(store.set_claims(session.user_id, &Claims::NONE, NOW).await.unwrap());
+    // Another operator changed them meanwhile.
+    let viewer = claims(&json!({ "role": "viewer" }));
+    assert!(!store.set_claims(session.user_id, &Claims::NONE, &viewer, NOW).await.unwrap());
+    assert_eq!(find(store, session.user_id).await.unwrap().claims, editor);
+    assert!(store.set_claims(session.user_id, &editor, &Claims::NONE, NOW).await.unwrap());
     assert!(find(store, session.user_id).await.unwrap().claims.is_empty());
     let unknown = UserId::new(NOW);
-    assert!(!store.set_claims(unknown, &Claims::NONE, NOW).await.unwrap());
+    assert!(!store.set_claims(unknown, &Claims::NONE, &Claims::NONE, NOW).await.unwrap());
     assert!(!exists(store, unknown).await);
 }
 
@@ -41,7 +45,7 @@ pub(crate) async fn refresh_with_the_claims_of_before_returns_those_of_now(test:
     let first = logged_in(store).await;
     let editor = claims(&json!({ "role": "editor" }));
     let refreshed = |claims: &Claims| RefreshOutcome::Refreshed { claims: claims.clone() };
-    store.set_claims(first.user_id, &editor, NOW).await.unwrap();
+    store.set_claims(first.user_id, &Claims::NONE, &editor, NOW).await.unwrap();
     for _ in 0..2 {
         // The second one is a retry within the reuse interval.
         assert_eq!(refresh_with(store, first, &Claims::NONE, NOW).await, refreshed(&editor));
@@ -49,7 +53,7 @@ pub(crate) async fn refresh_with_the_claims_of_before_returns_those_of_now(test:
     let second = next(first, NOW);
     assert_eq!(refresh_with(store, second, &editor, NOW + 100).await, refreshed(&editor));
     let third = next(second, NOW + 100);
-    store.set_claims(first.user_id, &Claims::NONE, NOW).await.unwrap();
+    store.set_claims(first.user_id, &editor, &Claims::NONE, NOW).await.unwrap();
     assert_eq!(refresh_with(store, third, &editor, NOW + 200).await, refreshed(&Claims::NONE));
 
     store.set_disabled(first.user_id, true, NOW).await.unwrap();
@@ -67,7 +71,13 @@ pub(crate) async fn concurrent_refreshes_and_changes_of_the_claims_keep_the_sess
         .race(|store, n| async move {
             if n % 2 == 0 {
                 let claims = claims(&json!({ "level": n }));
-                return store.set_claims(first.user_id, &claims, NOW).await.map(|is_set| is_set.then_some(claims));
+                let key = UserKey::Id(first.user_id);
+                while let Some(user) = store.user(&key).await? {
+                    if store.set_claims(first.user_id, &user.claims, &claims, NOW).await? {
+                        return Ok(Some(claims));
+                    }
+                }
+                return Ok(None);
             }
             match store.refresh_session(&next(first, NOW), &Claims::NONE, NOW).await? {
                 RefreshOutcome::Refreshed { claims } => Ok(Some(claims)),

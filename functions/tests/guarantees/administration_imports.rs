@@ -181,7 +181,8 @@ pub(crate) async fn import_of_a_taken_id_email_or_phone_changes_nothing(test: Te
         if is_phone {
             user.phone = phone(1);
         }
-        let taken = ImportOutcome::Taken { id: is_id, email: is_email, phone: is_phone };
+        // With the id of a user, the other two are that user's own.
+        let taken = ImportOutcome::Taken { id: is_id, email: is_email && !is_id, phone: is_phone && !is_id };
         assert_eq!(import(store, &user).await, taken);
         assert_eq!(attributes(&find(store, existing.id).await.unwrap()), attributes(&existing));
         assert_eq!(is_taken(store, "user2@example.com", phone(2)).await, (false, false));
@@ -214,4 +215,23 @@ pub(crate) async fn concurrent_imports_of_one_user_create_it_once(test: TestStor
     let outcomes = test.race(|store, _| async move { store.import_user(&User { id, ..foreign(1) }).await }).await;
     assert!(outcomes.iter().all(|outcome| matches!(outcome, ImportOutcome::Created | ImportOutcome::AlreadyImported)));
     assert_eq!(outcomes.iter().filter(|&&outcome| outcome == ImportOutcome::Created).count(), 1);
+}
+
+pub(crate) async fn concurrent_imports_and_sign_ups_with_one_phone_create_one_user(test: TestStore) {
+    let store = test.connection();
+    let key = verified(store, phone(1), Signup, NOW).await.key;
+    let outcomes = test
+        .race(|store, n| {
+            let (key, new) = (key.clone(), user(&format!("minji{n}@example.com"), phone(1)));
+            let foreign = User { phone: phone(1), ..foreign(n) };
+            async move {
+                if n % 2 == 0 {
+                    return Ok(store.import_user(&foreign).await? == ImportOutcome::Created);
+                }
+                Ok(sign_up(&*store, &new, &key, NOW).await? == SignUpOutcome::Created)
+            }
+        })
+        .await;
+    assert_eq!(outcomes.iter().filter(|&&is_created| is_created).count(), 1);
+    assert_eq!(export(store).await.len(), 1);
 }

@@ -90,6 +90,7 @@ macro_rules! guarantees {
                 repeated_import_changes_nothing,
                 import_of_a_taken_id_email_or_phone_changes_nothing,
                 concurrent_imports_of_one_phone_create_one_user,
+                concurrent_imports_and_sign_ups_with_one_phone_create_one_user,
                 concurrent_imports_of_one_user_create_it_once,
             }
             sessions {

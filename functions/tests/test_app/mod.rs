@@ -23,7 +23,7 @@ use shared::config::Config;
 use shared::error::BoxError;
 use shared::events::EventLog;
 use shared::sms::{Sms, SmsError};
-use shared::store::{Accounts, Administration, LoginIdentifier, Store};
+use shared::store::{Accounts, Administration, LoginIdentifier, Store, UserKey};
 use shared::tokens::{KeySet, rotation};
 use shared::values::{Claims, Phone, Region};
 
@@ -271,7 +271,8 @@ impl TestApp {
         let login = LoginIdentifier::Phone(Phone::parse(phone, Region::KR).unwrap());
         let user_id = self.inner.store.credentials(&login).await.unwrap().unwrap().user_id;
         let claims = Claims::parse(serde_json::from_value(claims.clone()).unwrap()).unwrap();
-        assert!(self.operator.set_claims(user_id, &claims, self.inner.clock.now()).await.unwrap());
+        let before = self.operator.user(&UserKey::Id(user_id)).await.unwrap().unwrap().claims;
+        assert!(self.operator.set_claims(user_id, &before, &claims, self.inner.clock.now()).await.unwrap());
     }
 
     pub(crate) async fn profile(&self, token: &str) -> Response {

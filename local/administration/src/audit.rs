@@ -11,6 +11,7 @@ use shared::values::UserId;
 use uuid::Uuid;
 
 use crate::deployment::Deployment;
+use crate::interrupt::Interrupted;
 use crate::text;
 
 /// A place where audit lines are kept.
@@ -32,23 +33,8 @@ pub struct Act {
     pub user_id: Option<UserId>,
 }
 
-/// The outcome of an act.
-#[derive(Debug)]
-pub struct Outcome<T> {
-    /// The result, for the command.
-    pub result: T,
-    /// The outcome, in one word.
-    pub word: &'static str,
-    /// Numbers that belong to the outcome.
-    pub counts: Map<String, Json>,
-}
-
-impl<T> Outcome<T> {
-    /// Creates an outcome without numbers.
-    pub fn new(word: &'static str, result: T) -> Self {
-        Self { result, word, counts: Map::new() }
-    }
-}
+/// The numbers of an act, by their names.
+pub type Counts = Map<String, Json>;
 
 /// The reason why an act failed.
 #[derive(Debug, thiserror::Error)]
@@ -82,10 +68,11 @@ struct Line<'a> {
     user_id: Option<String>,
     outcome: &'a str,
     #[serde(flatten)]
-    counts: Map<String, Json>,
+    counts: Counts,
 }
 
-/// Performs an act between its two audit lines.
+/// Performs an act between its two audit lines. `step` returns the outcome in one word, and a result. It also sets the
+/// numbers of the outcome, which are logged even if it fails.
 ///
 /// # Errors
 /// [`ActError`] if a line cannot be written, or the act fails.
@@ -93,11 +80,11 @@ pub async fn audited<T>(
     deployment: &Deployment,
     now_millis: &(dyn Fn() -> i64 + Sync),
     act: Act,
-    step: impl Future<Output = Result<Outcome<T>, BoxError>>,
+    step: impl AsyncFnOnce(&mut Counts) -> Result<(&'static str, T), BoxError>,
 ) -> Result<T, ActError> {
     let act_id = Uuid::from_bytes(shared::random::bytes()).hyphenated().to_string();
     let who = deployment.audit.who().await.map_err(ActError::NotAudited)?;
-    let line = |outcome: &str, counts: Map<String, Json>| {
+    let line = |outcome: &str, counts: Counts| {
         let now_millis = now_millis();
         let line = Line {
             timestamp: text::timestamp(now_millis.div_euclid(1000)),
@@ -116,14 +103,16 @@ pub async fn audited<T>(
         let (line, now_millis) = line(outcome, counts);
         deployment.audit.append(&line?, now_millis).await
     };
-    append("started", Map::new()).await.map_err(ActError::NotAudited)?;
-    let outcome = step.await;
-    let (word, counts) = match &outcome {
-        Ok(outcome) => (outcome.word, outcome.counts.clone()),
-        Err(_) => ("failed", Map::new()),
+    append("started", Counts::new()).await.map_err(ActError::NotAudited)?;
+    let mut counts = Counts::new();
+    let outcome = step(&mut counts).await;
+    let word = match &outcome {
+        Ok((word, _)) => word,
+        Err(error) if error.is::<Interrupted>() => "interrupted",
+        Err(_) => "failed",
     };
     let appended = append(word, counts).await;
-    let result = outcome.map_err(ActError::Failed)?.result;
+    let (_, result) = outcome.map_err(ActError::Failed)?;
     appended.map_err(ActError::OutcomeNotAudited)?;
     Ok(result)
 }

@@ -1,7 +1,7 @@
 //! The arguments of the command, and their help.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -65,7 +65,7 @@ pub enum Command {
     /// Revokes all sessions of a user, and the access tokens of these sessions.
     #[command(after_help = "Example: ./local/admin end-sessions 01890000-0000-7000-8000-000000000000")]
     EndSessions(Key),
-    /// Deletes a user for good. The email and the phone number are free immediately.
+    /// Deletes a user permanently. The email and the phone number are free immediately.
     #[command(after_help = "Example: ./local/admin delete minji@example.com --yes")]
     Delete(Delete),
     /// Shows or changes the claims that are copied into the user's access tokens at the next login or refresh.
@@ -167,10 +167,10 @@ pub struct Import {
     /// Checks each line, within the file and against the users that exist, and changes nothing.
     #[arg(long)]
     pub dry_run: bool,
-    /// The users per second; on AWS, 400 without it, otherwise as many as possible.
+    /// At most so many users per second; on AWS, 400 without it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub rate: Option<u32>,
-    /// The report of the lines that are refused; without it, FILE.report beside FILE.
+    /// A new file for the lines that are refused; without it, FILE.report beside FILE.
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
 }
@@ -179,6 +179,13 @@ pub struct Import {
 #[derive(Args, Debug)]
 pub struct Export {
     /// The file, which must not exist; `-` for the standard output.
-    #[arg(default_value = "-")]
     pub file: PathBuf,
+}
+
+impl Export {
+    /// Returns whether the users are written to the standard output.
+    #[must_use]
+    pub fn is_stdout(&self) -> bool {
+        self.file == Path::new("-")
+    }
 }

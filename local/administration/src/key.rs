@@ -2,7 +2,7 @@
 
 use shared::config::Config;
 use shared::store::{User, UserKey};
-use shared::values::{Email, Field as _, Phone, UserId};
+use shared::values::{Email, Field as _, InvalidField, Phone, UserId};
 
 use crate::deployment::AdministrationStore;
 use crate::report::Failure;
@@ -13,11 +13,13 @@ pub(crate) fn parse(text: &str, config: &Config) -> Result<UserKey, Failure> {
     if let Some(id) = UserId::from_stored(text) {
         return Ok(UserKey::Id(id));
     }
-    let usage = |message: &str| Failure::usage(format!("KEY {message}"));
     if text.contains('@') {
-        return Email::parse(text).map(UserKey::Email).map_err(|invalid| usage(invalid.0));
+        let usage = |invalid: InvalidField| Failure::usage(format!("an email {}", invalid.0));
+        return Email::parse(text).map(UserKey::Email).map_err(usage);
     }
-    Phone::parse(text, config.default_region).map(UserKey::Phone).map_err(|invalid| usage(invalid.0))
+    let usage =
+        |_| Failure::usage("KEY must be a phone number, such as +82 10 1234 5678, an email, or the id of a user");
+    Phone::parse(text, config.default_region).map(UserKey::Phone).map_err(usage)
 }
 
 /// Returns the user whom `text` names.

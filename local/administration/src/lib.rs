@@ -4,6 +4,7 @@
 //! - [`deployment`]: what the commands need of a backend;
 //! - `commands`, `import`, `export`: one function per command;
 //! - `audit`: the line before and after each act;
+//! - `interrupt`, `retry`: how an import or an export ends early, and how it waits;
 //! - `local` and `aws`: the backends, each behind the feature of its name.
 //!
 //! Without features, this crate is empty.
@@ -18,12 +19,13 @@ pub mod deployment;
 mod export;
 pub mod finding;
 mod import;
+mod interrupt;
 mod key;
 #[cfg(feature = "local")]
 pub mod local;
-mod patience;
 mod record;
 pub mod report;
+mod retry;
 mod run;
 mod text;
 

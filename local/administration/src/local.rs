@@ -1,7 +1,7 @@
 //! The users of local runs, in `LOCAL_DIR`.
 
 use std::fs::{self, OpenOptions};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -63,7 +63,9 @@ impl Backend for Local {
                         Finding::warning("pause", "SMS are paused.", "Resume them with: ./local/admin resume-sms")
                     }
                     Ok(_) => Finding::ok("pause", "SMS are not paused."),
-                    Err(error) => Finding::problem("pause", format!("{error}."), "Read the error."),
+                    Err(error) => {
+                        Finding::unchecked("pause", format!("It could not be checked: {error}."), "Repeat the command.")
+                    }
                 });
             }
         }
@@ -94,8 +96,15 @@ fn check_settings() -> Finding {
 
 fn check_keys(folder: &Path, now: i64) -> Finding {
     let file = folder.join(KEYS);
-    let Ok(stored) = fs::read_to_string(&file) else {
-        return Finding::ok("keys", "No signing key exists: the first function that needs one creates it.");
+    let stored = match fs::read_to_string(&file) {
+        Ok(stored) => stored,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Finding::ok("keys", "No signing key exists: the first function that needs one creates it.");
+        }
+        Err(error) => {
+            let action = format!("Make {} readable.", file.display());
+            return Finding::problem("keys", format!("The keys cannot be read: {error}."), action);
+        }
     };
     let delete = format!("Delete {}: all users log in again.", file.display());
     match KeySet::from_stored(&stored).map(|keys| keys.newest_created_at()) {
@@ -112,7 +121,7 @@ struct AuditFile(PathBuf);
 
 #[async_trait]
 impl AuditLog for AuditFile {
-    /// Not from the environment, which anybody can set.
+    /// Returns the user of the process, whatever `USER` contains.
     async fn who(&self) -> Result<String, BoxError> {
         let output = Command::new("id").arg("-un").output()?;
         let name = String::from_utf8(output.stdout)?;

@@ -4,6 +4,10 @@ use std::io::{self, Write as _};
 
 use serde_json::json;
 use shared::clock::{Clock, SystemClock};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, fmt};
 
 use crate::cli::{Cli, Command};
 use crate::commands::{doctor, limits, sms, users};
@@ -16,7 +20,12 @@ use crate::{export, import};
 /// With `--json`, prints one document, that of an error included. Otherwise, prints text, and errors on the standard
 /// error.
 pub async fn run(cli: Cli, backend: &dyn Backend) -> u8 {
-    let json = cli.json;
+    // A step that succeeded may report what it left, as sessions that were not deleted.
+    let warnings = Targets::new().with_target("shared", LevelFilter::WARN);
+    let lines = fmt::layer().with_writer(io::stderr).without_time().with_target(false).with_ansi(false);
+    tracing_subscriber::registry().with(lines.with_filter(warnings)).init();
+    // The standard output of such an export contains users only.
+    let json = cli.json && !matches!(&cli.command, Command::Export(export) if export.is_stdout());
     let report = match command(cli.command, backend, &SystemClock).await {
         Ok(report) => report,
         Err(failure) => {
@@ -29,7 +38,6 @@ pub async fn run(cli: Cli, backend: &dyn Backend) -> u8 {
     };
     let printed = match (report.json, json) {
         (Some(document), true) => writeln!(io::stdout(), "{document}"),
-        // The standard output contains the users of an export.
         (None, _) => writeln!(io::stderr(), "{}", report.text),
         (Some(_), false) => writeln!(io::stdout(), "{}", report.text),
     };

@@ -47,7 +47,11 @@ impl Administration for SqliteStore {
                 return Ok(ImportOutcome::AlreadyImported);
             }
             let is_id_taken = is_taken(db, "user_id", &id)?;
-            let (is_email_taken, is_phone_taken) = (is_taken(db, "email_key", email)?, is_taken(db, "phone", phone)?);
+            let has_other = |column: &str, value: &str| {
+                let query = format!("SELECT EXISTS (SELECT 1 FROM users WHERE {column} = ? AND user_id <> ?)");
+                db.query_row(&query, [value, id.as_str()], |row| row.get(0))
+            };
+            let (is_email_taken, is_phone_taken) = (has_other("email_key", email)?, has_other("phone", phone)?);
             if is_id_taken || is_email_taken || is_phone_taken {
                 return Ok(ImportOutcome::Taken { id: is_id_taken, email: is_email_taken, phone: is_phone_taken });
             }
@@ -73,10 +77,10 @@ impl Administration for SqliteStore {
         })
     }
 
-    async fn set_claims(&self, id: UserId, claims: &Claims, now: i64) -> Result<bool, StoreError> {
+    async fn set_claims(&self, id: UserId, before: &Claims, claims: &Claims, now: i64) -> Result<bool, StoreError> {
         self.atomically(|db| {
-            let update = "UPDATE users SET claims = ?, updated_at = ? WHERE user_id = ?";
-            Ok(db.execute(update, (claims.to_json(), now, id.to_string()))? == 1)
+            let update = "UPDATE users SET claims = ?, updated_at = ? WHERE user_id = ? AND claims = ?";
+            Ok(db.execute(update, (claims.to_json(), now, id.to_string(), before.to_json()))? == 1)
         })
     }
 

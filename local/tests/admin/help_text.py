@@ -9,6 +9,6 @@ def check_help():
     printed = program.text("--json", "--help")
     equal((ROOT / "local/administration/help.txt").read_text("utf-8").strip(), printed, "local/administration/help.txt")
     equal(script.text("--help"), printed, "the help")
-    equal(Program(ROOT).text(), printed, "the help without arguments")
+    equal(Program(ROOT).error(code=2), printed, "the help without arguments")
     check("./local/admin" in printed, printed)
     check("require --stack" in program.error("limits", "--profile", "operator", code=2), "a profile without a stack")

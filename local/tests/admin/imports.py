@@ -1,6 +1,7 @@
 """import and export: the same users, refused lines, a dry run, and an import that is killed."""
 
 import json
+import signal
 
 from people import person, read, write
 from program import check, equal
@@ -11,8 +12,10 @@ KILLED_AFTER, SLOW = 500, "500"
 
 
 def check_imports(deployment, fresh):
-    """`fresh` is an empty deployment of the same kind."""
+    """`fresh` is an empty deployment of the same kind. At the end, it has the same users."""
     check_refused_lines(deployment)
+    check_reports(deployment)
+    check_corrected_file(fresh)
     check_repeated_import(deployment)
     check_same_users(deployment, fresh, USERS)
 
@@ -55,6 +58,59 @@ def check_refused_lines(deployment):
     deployment.text("delete", person(3)["email"], "--yes")
 
 
+def check_reports(deployment):
+    """A report replaces neither the users' file nor another one."""
+    file, other = deployment.folder / "users.jsonl", deployment.folder / "notes.txt"
+    write(file, [person(1)])
+    other.write_text("kept", "utf-8")
+    for report in (file, other):
+        for dry_run in ([], ["--dry-run"]):
+            check("exists" in deployment.error("import", str(file), "--report", str(report), *dry_run), report)
+    equal((read(file), other.read_text("utf-8")), ([person(1)], "kept"), "the files")
+
+    # A user who took the phone number of a refused line, in the file and in a dry run.
+    write(file, [person(1), {**person(2), "email": person(1)["email"]}, {**person(3), "phone": person(2)["phone"]}])
+    dry = deployment.json("import", str(file), "--dry-run", code=1)
+    equal((dry["created"], dry["refused"]), (2, 1), "the dry run")
+    found = deployment.json("import", str(file), code=1)
+    equal((found["created"], found["refused"]), (2, 1), "the import")
+    # A user who changed is refused as such.
+    write(file, [{**person(1), "phone": "+821099990001"}])
+    deployment.json("import", str(file), code=1)
+    line = json.loads((deployment.folder / "users.jsonl.report").read_text("utf-8"))
+    equal([error["field"] for error in line["errors"]], ["id"], "a user with another phone number")
+    # An empty progress, as after a power failure, starts at the first line.
+    (deployment.folder / "users.jsonl.progress").write_text("", "utf-8")
+    equal(deployment.json("import", str(file), code=1)["lines"], 1, "an import with a broken progress")
+    for nth in (1, 3):
+        deployment.text("delete", person(nth)["id"], "--yes")
+
+
+def check_corrected_file(deployment):
+    """A file that was corrected after a kill is imported from its first line."""
+    people = [person(nth) for nth in range(600)]
+    file = deployment.folder / "corrected.jsonl"
+    write(file, [*people[:300], "{}", *people[300:]])
+    deployment.kill_import("corrected.jsonl", 400, "--rate", SLOW)
+    report = deployment.folder / "corrected.jsonl.report"
+    check(report.read_text("utf-8").startswith('{"errors"'), "no refused line before the correction")
+    write(file, people)
+    summary = deployment.json("import", "corrected.jsonl")
+    imported = (summary["created"] + summary["already_imported"], summary["lines"], summary["refused"])
+    equal(imported, (600, 600, 0), "the corrected import")
+    check(not report.exists(), "the report of an import without refused lines is left")
+
+    # An import that is interrupted logs what it did, and continues without its report.
+    write(file, [{}, *people])
+    deployment.kill_import("corrected.jsonl", 200, "--rate", SLOW, by=signal.SIGTERM, code=1)
+    last = deployment.audit_lines()[-1]
+    check(last["outcome"] == "interrupted" and last["already_imported"] >= 199, last)
+    report.unlink()
+    summary = deployment.json("import", "corrected.jsonl", code=1)
+    equal((summary["lines"], summary["refused"]), (601, 1), "an import whose report was moved away")
+    check(report.read_bytes().startswith(b"{"), "the report begins with other bytes")
+
+
 def check_repeated_import(deployment):
     """A user who changed after the import is not changed by another one."""
     write(deployment.folder / "again.jsonl", [person(1)])
@@ -81,7 +137,8 @@ def check_same_users(deployment, fresh, number):
     summary = json.loads(output)
     imported = (summary["created"] + summary["already_imported"], summary["lines"], summary["refused"])
     equal(imported, (number, number + 2, 2), "the continued import")
-    check(summary["already_imported"] < number - finished, "lines in flight are imported again")
+    # At most those of the group that the kill interrupted.
+    check(summary["already_imported"] <= 100, f"{summary['already_imported']} users are imported again")
     report = (deployment.folder / "people.jsonl.report").read_text("utf-8").splitlines()
     equal([json.loads(line)["line"] for line in report], [101, number + 2], "the report")
     check(not (deployment.folder / "people.jsonl.progress").exists(), "the progress is left")
@@ -95,6 +152,10 @@ def check_exports(deployment, fresh, people):
     equal(exported.stat().st_mode & 0o777, 0o600, "the mode of the export")
     same_users(read(exported), people)
     check("exists" in deployment.error("export", "exported.jsonl"), "an export replaces a file")
+    check("missing/users.jsonl" in deployment.error("export", "missing/users.jsonl"), "an export to no folder")
+    check("<FILE>" in deployment.error("export", code=2), "an export without a file")
+    names = {path.name for path in deployment.folder.iterdir()}
+    check(not any(name.startswith(".export-") for name in names), f"a failed export leaves a file: {names}")
     output, errors = deployment.run("export", "-")
     equal(len(output.splitlines()), len(people), "the lines of an export")
     equal(errors.strip(), f"Users exported: {len(people):,}", "the end of an export")

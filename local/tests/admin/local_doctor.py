@@ -27,5 +27,5 @@ def check_local_doctor(deployment):
         database.execute("PRAGMA user_version = 999")
     database.close()
     text = deployment.text("doctor", code=1)
-    check(text.startswith("PROBLEM  database") and "another version" in text, text)
+    check(text.startswith("PROBLEM   database") and "another version" in text, text)
     check("another version" in deployment.error("limits"), "a database of another version")

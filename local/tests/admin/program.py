@@ -77,16 +77,17 @@ class Program:
     def json(self, *arguments, code=0):
         return json.loads(self.run(*arguments, "--json", code=code)[0])
 
-    def kill_import(self, file, lines, *arguments):
-        """Starts an import, and kills it once that many lines are finished."""
+    def kill_import(self, file, lines, *arguments, by=signal.SIGKILL, code=-signal.SIGKILL):
+        """Starts an import, and sends it a signal once that many lines are finished."""
         progress = self.folder / f"{file}.progress"
         process = self.start("import", file, *arguments)
         deadline = time.monotonic() + SECONDS_TO_RUN
         while finished_lines(progress) < lines:
             check(process.poll() is None, "the import ended before it was killed")
             check(time.monotonic() < deadline, "the import makes no progress")
-        os.kill(process.pid, signal.SIGKILL)
+        os.kill(process.pid, by)
         process.communicate()
+        equal(process.returncode, code, "the exit code after the signal")
         return finished_lines(progress)
 
 

@@ -20,6 +20,7 @@ def check_stack(folder):
     check_imports(Stack(folder / "first", fake), Stack(folder / "second", fake))
     check_doctor(folder, fake)
     check_failed_import(folder, fake)
+    check_remaining_sessions(folder, fake)
     check_unknown_stack(folder, fake)
     check_profile(folder, fake)
     check_policy(fake.calls)
@@ -38,6 +39,18 @@ def check_failed_import(folder, fake):
     equal(stack.json("import", "people.jsonl")["created"], 150, "the users after the failure")
     outcomes = [line["outcome"] for line in stack.audit_lines()]
     equal(outcomes, ["started", "failed", "started", "failed", "started", "done"], "the audit lines")
+
+
+def check_remaining_sessions(folder, fake):
+    """The operator sees that a step which succeeded left something."""
+    stack = Stack(folder / "remaining", fake)
+    write(stack.folder / "people.jsonl", [person(1)])
+    stack.text("import", "people.jsonl")
+    stack.start_session(person(1)["id"], person(1)["token_version"])
+    fake.denied = {"dynamodb:DeleteItem"}
+    output, errors = stack.run("delete", person(1)["id"], "--yes")
+    fake.denied = set()
+    check("is deleted" in output and "WARN sessions of a deleted user remain" in errors, (output, errors))
 
 
 def check_unknown_stack(folder, fake):

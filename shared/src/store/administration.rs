@@ -22,9 +22,9 @@ pub trait Administration: Send + Sync {
     /// them, one succeeds. Another outcome than [`ImportOutcome::Created`] changes nothing.
     async fn import_user(&self, user: &User) -> Result<ImportOutcome, StoreError>;
 
-    /// Replaces the claims that the user's access tokens contain from the next login or refresh on. Returns `false` if
-    /// the user does not exist.
-    async fn set_claims(&self, id: UserId, claims: &Claims, now: i64) -> Result<bool, StoreError>;
+    /// Replaces the claims `before`, which the user's access tokens contain, by `claims`, from the next login or refresh
+    /// on. Returns `false`, and changes nothing, if the user has other claims or does not exist.
+    async fn set_claims(&self, id: UserId, before: &Claims, claims: &Claims, now: i64) -> Result<bool, StoreError>;
 
     /// Revokes all of the user's sessions, and the access tokens issued before, by incrementing the token version.
     /// Returns `false` if the user does not exist. Deletes the revoked sessions as far as possible.
@@ -113,9 +113,9 @@ pub enum ImportOutcome {
     Created,
     /// A user with this id, email and phone number exists: an earlier import created it.
     AlreadyImported,
-    /// Other users have the id, the email or the phone number.
+    /// The id, the email or the phone number exists, of another user or of one who has changed since.
     Taken {
-        /// Whether another user has the id.
+        /// Whether a user has the id.
         id: bool,
         /// Whether another user has the email.
         email: bool,

@@ -20,7 +20,7 @@ use stack::{Described, sdk_config};
 /// The users per second of an import that names no other rate.
 ///
 /// A transaction costs two write units for each of a user's three items of up to 1 KB: six in all. A new on-demand table
-/// bears 4,000 a second. This rate uses 2,400, so that the users of the deployment keep the rest.
+/// supports 4,000 a second. This rate uses 2,400, so that the users of the deployment keep the rest.
 const USERS_PER_SECOND: u32 = 400;
 
 /// A stack, as the arguments name it.

@@ -3,16 +3,16 @@
 use serde_json::json;
 use shared::clock::Clock;
 
-use crate::audit::{Act, Outcome, audited};
+use crate::audit::{Act, audited};
 use crate::deployment::Deployment;
 use crate::report::{Failure, Report};
 
 /// Pauses all SMS, or resumes them.
 pub(crate) async fn set_paused(is_paused: bool, deployment: &Deployment, clock: &dyn Clock) -> Result<Report, Failure> {
     let command = if is_paused { "pause-sms" } else { "resume-sms" };
-    audited(deployment, &|| clock.now_millis(), Act { command, user_id: None }, async {
+    audited(deployment, &|| clock.now_millis(), Act { command, user_id: None }, async |_| {
         deployment.store.set_sms_paused(is_paused).await?;
-        Ok(Outcome::new("done", ()))
+        Ok(("done", ()))
     })
     .await?;
     let text = if is_paused {

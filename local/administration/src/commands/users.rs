@@ -5,10 +5,10 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use serde_json::{Value as Json, json};
 use shared::clock::Clock;
 use shared::error::BoxError;
-use shared::store::User;
+use shared::store::{User, UserKey};
 use shared::values::{Claims, UserId};
 
-use crate::audit::{Act, Outcome, audited};
+use crate::audit::{Act, audited};
 use crate::deployment::Deployment;
 use crate::report::{Failure, Report};
 use crate::{cli, key, record, text};
@@ -101,9 +101,15 @@ pub(crate) async fn claims(
 ) -> Result<Report, Failure> {
     let user = key::find(&arguments.key, &*deployment.store, &deployment.config).await?;
     let is_change = arguments.clear || !arguments.set.is_empty() || !arguments.unset.is_empty();
-    let claims = if is_change { changed(&user.claims, arguments)? } else { user.claims };
+    let claims = if is_change { changed(&user.claims, arguments)? } else { user.claims.clone() };
     if is_change {
-        let step = async { Ok(deployment.store.set_claims(user.id, &claims, clock.now()).await?) };
+        let step = async {
+            if deployment.store.set_claims(user.id, &user.claims, &claims, clock.now()).await? {
+                return Ok(true);
+            }
+            let exists = deployment.store.user(&UserKey::Id(user.id)).await?.is_some();
+            if exists { Err("the claims of the user changed meanwhile: repeat the command".into()) } else { Ok(false) }
+        };
         act(deployment, clock, "claims", user.id, step).await?;
     }
     let claims = json!(claims);
@@ -144,8 +150,9 @@ async fn act(
     step: impl Future<Output = Result<bool, BoxError>>,
 ) -> Result<(), Failure> {
     let act = Act { command, user_id: Some(id) };
-    let is_found = audited(deployment, &|| clock.now_millis(), act, async {
-        Ok(if step.await? { Outcome::new("done", true) } else { Outcome::new("not_found", false) })
+    let is_found = audited(deployment, &|| clock.now_millis(), act, async |_| {
+        let is_found = step.await?;
+        Ok((if is_found { "done" } else { "not_found" }, is_found))
     })
     .await?;
     is_found.then_some(()).ok_or_else(|| Failure::new("the user was deleted meanwhile"))

@@ -7,8 +7,8 @@ use shared::store::{Administration, UserKey};
 
 use super::LineOutcome;
 use super::user::taken;
-use crate::patience::patiently;
 use crate::record::Record;
+use crate::retry::retried;
 
 /// The ids, emails and phone numbers of lines, each with the number of its user.
 #[derive(Default)]
@@ -18,7 +18,8 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    fn keys(record: &Record) -> [String; 3] {
+    /// Returns the id, the email and the phone number of a line.
+    pub(super) fn keys(record: &Record) -> [String; 3] {
         let user = &record.user;
         let [id, email] = [user.id.to_string(), format!("email {}", user.email.normalized())];
         [id, email, user.phone.e164().to_owned()]
@@ -29,9 +30,9 @@ impl Seen {
         Self::keys(record).iter().any(|key| self.users.contains_key(key))
     }
 
-    /// Adds a line.
-    pub(super) fn add(&mut self, record: &Record) {
-        self.users.extend(Self::keys(record).map(|key| (key, self.count)));
+    /// Adds a line with these [keys](Self::keys).
+    pub(super) fn add(&mut self, keys: [String; 3]) {
+        self.users.extend(keys.map(|key| (key, self.count)));
         self.count += 1;
     }
 
@@ -50,7 +51,10 @@ fn outcome<T: PartialEq>([id, email, phone]: [Option<Option<T>>; 3]) -> Option<L
     match (&email, &phone) {
         (Some(email), Some(phone)) if email == phone && is_same_id => Some(LineOutcome::AlreadyImported),
         _ => {
-            let taken_by = [id.flatten().is_some(), email.is_some(), phone.is_some()];
+            // The user of the id may have changed the email or the phone number.
+            let own = id.flatten();
+            let is_taken = |by: &Option<T>| by.is_some() && *by != own;
+            let taken_by = [own.is_some(), is_taken(&email), is_taken(&phone)];
             taken_by.contains(&true).then(|| taken(taken_by[0], taken_by[1], taken_by[2]))
         }
     }
@@ -60,7 +64,7 @@ fn outcome<T: PartialEq>([id, email, phone]: [Option<Option<T>>; 3]) -> Option<L
 pub(super) async fn against(store: &dyn Administration, record: &Record) -> Result<LineOutcome, BoxError> {
     let user = &record.user;
     let find = async |key: UserKey| {
-        let found = patiently(|| store.user(&key)).await?;
+        let found = retried(|| store.user(&key)).await?;
         Ok::<_, BoxError>(found.map(|user| user.id))
     };
     let id = if record.has_id { Some(find(UserKey::Id(user.id)).await?) } else { None };

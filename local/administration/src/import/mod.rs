@@ -9,21 +9,22 @@ mod progress;
 mod rate;
 mod user;
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::json;
 use shared::clock::Clock;
 use shared::error::BoxError;
 use shared::values::FieldError;
 use tokio::task::JoinSet;
 
-use crate::audit::{Act, Outcome, audited};
+use crate::audit::{Act, Counts, audited};
 use crate::cli;
 use crate::deployment::Deployment;
+use crate::interrupt::Interrupt;
 use crate::record::{self, Record};
 use crate::report::{Failure, Report};
 use crate::text::grouped;
@@ -52,7 +53,7 @@ struct Import<'a> {
     clock: &'a dyn Clock,
     lines: Lines,
     rate: Rate,
-    report: File,
+    report: PathBuf,
     progress: Progress,
     /// Where the progress is kept; `None` in a dry run, which starts anew each time.
     file: Option<ProgressFile>,
@@ -70,18 +71,16 @@ pub(crate) async fn run(
         .report
         .clone()
         .unwrap_or_else(|| beside(&arguments.file, if arguments.dry_run { "dry-run.report" } else { "report" }));
-    let mut import = Import::open(arguments, &report, deployment, clock)?;
-    let is_resumed = import.progress.lines > 0;
-    if is_resumed {
-        let _ = writeln!(io::stderr(), "Continuing after line {}", grouped(import.progress.lines));
-    }
+    let mut import = Import::open(arguments, report.clone(), deployment, clock)?;
     if arguments.dry_run {
         import.all().await.map_err(Failure::new)?;
     } else {
         let act = Act { command: "import", user_id: None };
-        audited(deployment, &|| clock.now_millis(), act, async {
-            import.all().await?;
-            Ok(Outcome { result: (), word: "done", counts: import.progress.counts() })
+        let before = import.progress.clone();
+        audited(deployment, &|| clock.now_millis(), act, async |counts| {
+            let result = import.all().await;
+            *counts = import.progress.counts_since(&before);
+            result.map(|()| ("done", ()))
         })
         .await?;
     }
@@ -90,7 +89,7 @@ pub(crate) async fn run(
     }
     let refused = import.progress.refused;
     if refused == 0 {
-        std::fs::remove_file(&report)?;
+        fs::remove_file(&report)?;
     }
     Ok(import.progress.report(arguments.dry_run, (refused > 0).then_some(report.as_path())))
 }
@@ -106,7 +105,7 @@ fn beside(file: &Path, suffix: &str) -> PathBuf {
 impl<'a> Import<'a> {
     fn open(
         arguments: &cli::Import,
-        report: &Path,
+        report: PathBuf,
         deployment: &'a Deployment,
         clock: &'a dyn Clock,
     ) -> Result<Self, Failure> {
@@ -119,49 +118,77 @@ impl<'a> Import<'a> {
             let fingerprint = lines.fingerprint(&names).map_err(unreadable)?;
             Some(ProgressFile::new(beside(&arguments.file, "progress"), fingerprint))
         };
-        let progress = file.as_ref().map(ProgressFile::read).transpose()?.unwrap_or_default();
+        let existing = fs::metadata(&report).ok();
+        let is_users = existing.as_ref().is_some_and(|found| lines.is_file(found.dev(), found.ino()));
+        let length = existing.map_or(0, |found| found.len());
+        // Without the beginning of the report, the import starts at the first line. It finds its users again.
+        let progress = file.as_ref().and_then(ProgressFile::read).filter(|progress| progress.report_bytes <= length);
+        if is_users || (arguments.report.is_some() && progress.is_none() && length > 0) {
+            return Err(Failure::new(format!("{} exists: delete it, or choose another report", report.display())));
+        }
+        let progress = progress.unwrap_or_default();
         lines.start_at(progress.lines, progress.bytes).map_err(unreadable)?;
-        let unwritable = |error| Failure::new(format!("{}: {error}", report.display()));
-        let mut options = OpenOptions::new();
-        // It contains no values, but the names of unknown fields.
-        options.append(true).create(true).mode(0o600);
-        let report = options.open(report).map_err(unwritable)?;
-        report.set_len(progress.report_bytes).map_err(unwritable)?;
         let rate = Rate::new(arguments.rate.or(deployment.rate));
         let seen = arguments.dry_run.then(Seen::default);
         Ok(Self { deployment, clock, lines, rate, report, progress, file, seen })
     }
 
+    /// Imports all lines. If it is interrupted, the same command continues after the last complete group.
     async fn all(&mut self) -> Result<(), BoxError> {
-        while self.group().await? {
-            self.show();
+        if self.progress.lines > 0 {
+            let _ = writeln!(io::stderr(), "Continuing after line {}", grouped(self.progress.lines));
         }
+        let (mut interrupt, mut report) = (Interrupt::new()?, self.open_report()?);
+        let result = loop {
+            match interrupt.or(self.group(&mut report)).await {
+                Ok(Ok(true)) => self.show(),
+                Ok(Ok(false)) => break Ok(()),
+                Ok(Err(error)) => break Err(error),
+                Err(interrupted) => break Err(interrupted.into()),
+            }
+        };
         if io::stderr().is_terminal() {
             let _ = writeln!(io::stderr());
         }
-        Ok(())
+        result
+    }
+
+    /// Opens the report after what an earlier import wrote about the lines that are finished.
+    fn open_report(&self) -> Result<File, BoxError> {
+        let open = || {
+            // It contains no values, but the names of unknown fields.
+            let report = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.report)?;
+            report.set_len(self.progress.report_bytes)?;
+            Ok(report)
+        };
+        open().map_err(|error: io::Error| format!("{}: {error}", self.report.display()).into())
     }
 
     /// Imports the next group of lines. Returns `false` after the last one.
-    async fn group(&mut self) -> Result<bool, BoxError> {
+    async fn group(&mut self, report: &mut File) -> Result<bool, BoxError> {
         let first = self.lines.read();
         let mut outcomes = Vec::new();
         let mut workers = JoinSet::new();
+        let mut keys = Vec::new();
         // No two lines of a group have the same id, email or phone number, so that the first one of a file wins.
         let mut group = Seen::default();
         while outcomes.len() < GROUP {
             let position = self.lines.position();
             let Some(line) = self.lines.next()? else { break };
             let nth = outcomes.len();
+            if line.trim_ascii().is_empty() {
+                outcomes.push(None);
+                continue;
+            }
             match record::parse(line, self.deployment.config.default_region, self.clock.now_millis()) {
-                _ if line.trim_ascii().is_empty() => outcomes.push(None),
                 Err(errors) => outcomes.push(Some(LineOutcome::Refused(errors))),
                 Ok(record) if group.has_any_of(&record) => {
                     self.lines.return_to(position)?;
                     break;
                 }
                 Ok(record) => {
-                    group.add(&record);
+                    keys.push((nth, Seen::keys(&record)));
+                    group.add(Seen::keys(&record));
                     outcomes.push(None);
                     self.rate.wait().await;
                     if workers.len() >= WORKERS {
@@ -177,19 +204,23 @@ impl<'a> Import<'a> {
         if outcomes.is_empty() {
             return Ok(false);
         }
-        self.record(first, outcomes)?;
+        if let Some(seen) = &mut self.seen {
+            // A refused line takes no email and no phone number from a later one.
+            let exists = |nth: usize| {
+                matches!(outcomes.get(nth), Some(Some(LineOutcome::Created | LineOutcome::AlreadyImported)))
+            };
+            keys.into_iter().filter(|(nth, _)| exists(*nth)).for_each(|(_, keys)| seen.add(keys));
+        }
+        self.record(first, outcomes, report)?;
         Ok(true)
     }
 
-    fn start(&mut self, workers: &mut JoinSet<(usize, Result<LineOutcome, BoxError>)>, nth: usize, record: Record) {
+    fn start(&self, workers: &mut JoinSet<(usize, Result<LineOutcome, BoxError>)>, nth: usize, record: Record) {
         let store = Arc::clone(&self.deployment.store);
-        match &mut self.seen {
+        match &self.seen {
             None => workers.spawn(async move { (nth, user::import(&*store, &record).await) }),
             Some(seen) => {
                 let earlier = seen.check(&record);
-                if earlier.is_none() {
-                    seen.add(&record);
-                }
                 workers.spawn(async move {
                     let outcome = match earlier {
                         Some(outcome) => Ok(outcome),
@@ -202,7 +233,7 @@ impl<'a> Import<'a> {
     }
 
     /// Writes the report of a group, and then the progress.
-    fn record(&mut self, first: u64, outcomes: Vec<Option<LineOutcome>>) -> Result<(), BoxError> {
+    fn record(&mut self, first: u64, outcomes: Vec<Option<LineOutcome>>, report: &mut File) -> Result<(), BoxError> {
         let mut refused = String::new();
         for (line, outcome) in (first + 1..).zip(outcomes) {
             match outcome {
@@ -217,8 +248,8 @@ impl<'a> Import<'a> {
             }
         }
         if !refused.is_empty() {
-            self.report.write_all(refused.as_bytes())?;
-            self.report.sync_data()?;
+            report.write_all(refused.as_bytes())?;
+            report.sync_data()?;
         }
         self.progress.report_bytes += refused.len() as u64;
         (self.progress.lines, self.progress.bytes) = (self.lines.read(), self.lines.position().bytes);
@@ -250,20 +281,21 @@ fn keep(outcomes: &mut [Option<LineOutcome>], finished: Option<Finished>) -> Res
 }
 
 impl Progress {
-    fn counts(&self) -> Map<String, Json> {
+    /// Returns what was counted since an earlier progress of the same import.
+    fn counts_since(&self, before: &Self) -> Counts {
         let counts = [
-            ("lines", self.lines),
-            ("created", self.created),
-            ("already_imported", self.already_imported),
-            ("refused", self.refused),
+            ("lines", self.lines - before.lines),
+            ("created", self.created - before.created),
+            ("already_imported", self.already_imported - before.already_imported),
+            ("refused", self.refused - before.refused),
         ];
         counts.into_iter().map(|(name, count)| (name.to_owned(), count.into())).collect()
     }
 
     fn report(&self, is_dry_run: bool, report: Option<&Path>) -> Report {
-        let mut document = self.counts();
+        let mut document = self.counts_since(&Self::default());
         document.insert("is_dry_run".to_owned(), is_dry_run.into());
-        document.insert("report".to_owned(), json!(report));
+        document.insert("report".to_owned(), json!(report.map(|report| report.display().to_string())));
         let would = if is_dry_run { "that would be created" } else { "created" };
         let mut text = format!(
             "Lines: {}; users {would}: {}, imported before: {}, refused: {}",

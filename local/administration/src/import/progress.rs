@@ -3,15 +3,13 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use shared::error::BoxError;
 
-use crate::report::Failure;
-
 /// How far an import is.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Progress {
     /// The lines that are finished.
     pub(super) lines: u64,
@@ -42,32 +40,32 @@ impl ProgressFile {
         Self { path, fingerprint }
     }
 
-    /// Returns the progress of the same import, or none, if there is none.
-    pub(super) fn read(&self) -> Result<Progress, Failure> {
-        let broken = |error: &dyn std::fmt::Display| Failure::new(format!("{}: {error}", self.path.display()));
-        let text = match fs::read_to_string(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Progress::default()),
-            text => text.map_err(|error| broken(&error))?,
-        };
-        let stored: Stored<Progress> = serde_json::from_str(&text).map_err(|error| broken(&error))?;
-        Ok(if stored.fingerprint == self.fingerprint { stored.progress } else { Progress::default() })
+    /// Returns the progress of the same import, if there is one. A file that cannot be read is none.
+    pub(super) fn read(&self) -> Option<Progress> {
+        let stored: Stored<Progress> = serde_json::from_str(&fs::read_to_string(&self.path).ok()?).ok()?;
+        (stored.fingerprint == self.fingerprint).then_some(stored.progress)
     }
 
     /// Replaces the file as a whole, so that a kill leaves the one of before.
     pub(super) fn write(&self, progress: &Progress) -> Result<(), BoxError> {
         let new = self.path.with_added_extension("new");
         let stored = Stored { fingerprint: self.fingerprint.clone(), progress };
+        delete(&new)?;
         let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
+        options.write(true).create_new(true).mode(0o600);
         options.open(&new)?.write_all(serde_json::to_string(&stored)?.as_bytes())?;
         Ok(fs::rename(new, &self.path)?)
     }
 
     /// Deletes the file, after the last line.
     pub(super) fn delete(&self) -> io::Result<()> {
-        match fs::remove_file(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        delete(&self.path)
+    }
+}
+
+fn delete(file: &Path) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }

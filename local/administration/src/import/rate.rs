@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
+/// A timer may be a millisecond late, which is longer than the interval of a high rate.
+const BACKLOG: Duration = Duration::from_millis(50);
+
 /// A rate that an import does not exceed.
 pub(super) struct Rate {
     interval: Option<Duration>,
@@ -16,13 +19,15 @@ impl Rate {
         Self { interval: per_second.map(|number| Duration::from_secs(1) / number), next: None }
     }
 
-    /// Waits until one more user is allowed. Users that were not imported in time are not added later.
+    /// Waits until one more user is allowed. Makes up for unused time, up to [`BACKLOG`].
     pub(super) async fn wait(&mut self) {
         let Some(interval) = self.interval else { return };
         let now = Instant::now();
-        let next = self.next.unwrap_or(now).max(now);
+        let next = self.next.unwrap_or(now).max(now.checked_sub(BACKLOG).unwrap_or(now));
         self.next = Some(next + interval);
-        sleep_until(next).await;
+        if next > now {
+            sleep_until(next).await;
+        }
     }
 }
 
@@ -40,5 +45,15 @@ mod tests {
         assert_eq!(begin.elapsed().as_millis(), 1000);
         Rate::new(None).wait().await;
         assert_eq!(begin.elapsed().as_millis(), 1000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_high_rate_is_reached() {
+        let begin = Instant::now();
+        let mut rate = Rate::new(Some(10_000));
+        for _ in 0..10_001 {
+            rate.wait().await;
+        }
+        assert!((1000..1010).contains(&begin.elapsed().as_millis()), "{:?}", begin.elapsed());
     }
 }

@@ -5,12 +5,12 @@ use shared::store::{Administration, ImportOutcome, UserKey};
 use shared::values::{FieldError, InvalidField};
 
 use super::LineOutcome;
-use crate::patience::patiently;
 use crate::record::Record;
+use crate::retry::retried;
 
 /// Imports a user. Waits and repeats while the database is busy.
 pub(super) async fn import(store: &dyn Administration, record: &Record) -> Result<LineOutcome, BoxError> {
-    let outcome = patiently(|| store.import_user(&record.user)).await?;
+    let outcome = retried(|| store.import_user(&record.user)).await?;
     match outcome {
         ImportOutcome::Created => Ok(LineOutcome::Created),
         ImportOutcome::AlreadyImported => Ok(LineOutcome::AlreadyImported),
@@ -27,13 +27,17 @@ pub(super) async fn import(store: &dyn Administration, record: &Record) -> Resul
 /// an id that this import cannot know. An id that follows from the phone number would disclose the number.
 async fn is_imported(store: &dyn Administration, record: &Record) -> Result<bool, BoxError> {
     let key = UserKey::Phone(record.user.phone.clone());
-    let user = patiently(|| store.user(&key)).await?;
+    let user = retried(|| store.user(&key)).await?;
     Ok(user.is_some_and(|user| user.email == record.user.email))
 }
 
-/// Refuses a line whose values other users have.
+/// Refuses a line whose values users have.
 pub(super) fn taken(id: bool, email: bool, phone: bool) -> LineOutcome {
-    let taken = [("id", id), ("email", email), ("phone", phone)];
-    let errors = taken.into_iter().filter(|(_, is_taken)| *is_taken);
-    LineOutcome::Refused(errors.map(|(field, _)| FieldError::new(field, InvalidField("another user has it"))).collect())
+    let errors = [
+        ("id", id, "a user with this id exists, with another email or phone number"),
+        ("email", email, "another user has it"),
+        ("phone", phone, "another user has it"),
+    ];
+    let errors = errors.into_iter().filter(|(_, is_taken, _)| *is_taken);
+    LineOutcome::Refused(errors.map(|(field, _, reason)| FieldError::new(field, InvalidField(reason))).collect())
 }

@@ -71,16 +71,20 @@ impl Administration for DynamoDbStore {
         let is_own = |link: Option<&Item>| Ok::<_, StoreError>(link.map(user_id).transpose()? == Some(user.id));
         match *existing.as_slice() {
             [Some(_), email, phone] if is_own(email)? && is_own(phone)? => Ok(ImportOutcome::AlreadyImported),
-            [id, email, phone] if id.or(email).or(phone).is_some() => {
-                Ok(ImportOutcome::Taken { id: id.is_some(), email: email.is_some(), phone: phone.is_some() })
-            }
+            [id, email, phone] if id.or(email).or(phone).is_some() => Ok(ImportOutcome::Taken {
+                id: id.is_some(),
+                email: email.is_some() && !is_own(email)?,
+                phone: phone.is_some() && !is_own(phone)?,
+            }),
             _ => Err(StoreError::Failed("a cancelled transaction lacks items".into())),
         }
     }
 
-    async fn set_claims(&self, id: UserId, claims: &Claims, now: i64) -> Result<bool, StoreError> {
+    async fn set_claims(&self, id: UserId, before: &Claims, claims: &Claims, now: i64) -> Result<bool, StoreError> {
         let update = self
             .update_user(id, now)
+            .condition_expression("claims = :before")
+            .expression_attribute_values(":before", m(before))
             .update_expression("SET claims = :claims, updated_at = :now")
             .expression_attribute_values(":claims", m(claims));
         Ok(self.update(update).await?.is_applied())
@@ -161,7 +165,7 @@ impl Administration for DynamoDbStore {
         }
         counts.idle_at.sort();
         if item.contains_key("in_a_row") {
-            counts.in_a_row = u32::try_from(number(&item, "in_a_row")?).unwrap_or_default();
+            counts.in_a_row = u32::try_from(number(&item, "in_a_row")?).map_err(|_| invalid("in_a_row"))?;
         }
         Ok(counts)
     }

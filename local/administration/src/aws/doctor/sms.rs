@@ -87,12 +87,12 @@ fn check_price(config: &Config) -> Finding {
     if !too_high.is_empty() {
         let action = "Deploy with a higher SmsMaxPriceUsd, or without these countries in SmsCountries.";
         Finding::problem(CHECK, format!("{finding}: nobody gets one in {}.", join(too_high)), action)
-    } else if !unlisted.is_empty() {
-        let action = "Deploy with the prices of your countries as SmsPricesUsd.";
-        Finding::warning(CHECK, format!("{finding}. No price is known for {}.", join(unlisted)), action)
     } else if max >= HIGH_PRICE {
         let action = "Deploy with the price of the most expensive country of your users as SmsMaxPriceUsd.";
         Finding::warning(CHECK, format!("{finding}, which few countries require."), action)
+    } else if !unlisted.is_empty() {
+        let action = "Deploy with the prices of your countries as SmsPricesUsd.";
+        Finding::warning(CHECK, format!("{finding}. No price is known for {}.", join(unlisted)), action)
     } else {
         Finding::ok(CHECK, format!("{finding}."))
     }

@@ -10,9 +10,7 @@ use shared::store::StoreError;
 const MAX_ATTEMPTS: u32 = 12;
 
 /// Calls the database, and repeats the call while it is busy: after up to 0.1 s, 0.2 s and so on to 10 s, randomly.
-pub(crate) async fn patiently<T, F: Future<Output = Result<T, StoreError>>>(
-    call: impl Fn() -> F,
-) -> Result<T, BoxError> {
+pub(crate) async fn retried<T, F: Future<Output = Result<T, StoreError>>>(call: impl Fn() -> F) -> Result<T, BoxError> {
     for attempt in 1..MAX_ATTEMPTS {
         match call().await {
             Err(StoreError::Busy(_)) => {
@@ -33,7 +31,7 @@ mod tests {
 
     async fn attempts(failures: u32, error: fn() -> StoreError) -> (u32, bool) {
         let attempts = Cell::new(0);
-        let result = patiently(|| {
+        let result = retried(|| {
             attempts.set(attempts.get() + 1);
             std::future::ready(if attempts.get() <= failures { Err(error()) } else { Ok(()) })
         })

@@ -5,9 +5,14 @@
 #[expect(dead_code, reason = "other tests use the rest of the fixture")]
 mod test_app;
 
+use std::sync::{Arc, Mutex};
+
 use functions::http::Request;
+use functions::jobs::pause_sms;
 use functions::{sessions, sms_auth, users};
 use serde_json::{Value as Json, json};
+use shared::clock::Clock as _;
+use shared::events::EventLog;
 use shared::sms::SmsError;
 use shared::values::TestPhone;
 
@@ -129,7 +134,7 @@ async fn a_read_is_an_event_only_if_it_is_refused() {
 #[tokio::test]
 async fn sent_and_verified_codes_count_in_total_and_by_country() {
     let mut app = TestApp::new();
-    app.inner.config.sms_prices = vec![("KR".parse().unwrap(), 0.05)];
+    app.inner.config.sms_prices.by_country = vec![("KR".parse().unwrap(), 0.05)];
     let (session_id, code) = app.send(PHONE, Some("signup")).await;
     assert_eq!(
         metrics(&app.latest_event()),
@@ -221,4 +226,36 @@ async fn a_request_of_another_site_is_an_event() {
         Request { sec_fetch_site: Some("cross-site".to_owned()), ..json_request(r#"{"phone":"01012345678"}"#) };
     app.call(sms_auth::send::ENDPOINT, request).await.assert_status(403);
     assert_eq!(story(&app.events()), ["sms-auth-send refused REQUEST__CROSS_SITE"]);
+}
+
+#[tokio::test]
+async fn pause_sms_pauses_all_sms_when_its_alarm_is_raised() {
+    let app = TestApp::new();
+    let lines = Arc::new(Mutex::new(Vec::<Json>::new()));
+    let written = Arc::clone(&lines);
+    let events = EventLog::new(Some("ably".to_owned()), move |line| {
+        written.lock().unwrap().push(serde_json::from_str(line).unwrap());
+    });
+    let mut event: Json = serde_json::from_str(include_str!("../../local/events/pause-sms.json")).unwrap();
+    let send = async || app.call(sms_auth::send::ENDPOINT, query_request(&[("phone", PHONE)])).await;
+    let pause = async |event: &Json| {
+        let event = serde_json::from_value(event.clone()).unwrap();
+        pause_sms::pause(app.operator.as_ref(), &events, &event, app.clock.now()).await.unwrap();
+    };
+
+    let raised = event["alarmData"]["state"]["value"].take();
+    event["alarmData"]["state"]["value"] = json!("OK");
+    pause(&event).await;
+    assert!(lines.lock().unwrap().is_empty());
+    send().await.ok();
+
+    event["alarmData"]["state"]["value"] = raised;
+    pause(&event).await;
+    let lines = lines.lock().unwrap().clone();
+    assert_eq!(
+        (story(&lines), metrics(&lines[0])),
+        (vec!["pause-sms succeeded".to_owned()], vec!["ably sms_paused=1".to_owned()])
+    );
+    app.clock.advance(60);
+    send().await.assert_error(503, "SMS__PAUSED");
 }

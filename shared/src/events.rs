@@ -23,7 +23,7 @@ pub const NAMESPACE: &str = "Ably";
 pub const MEASURED_COUNTRIES: usize = 3;
 
 /// The errors that are counted, each by a metric of its own, because each metric costs money. All errors are logged.
-pub const COUNTED_ERRORS: [&str; 12] = [
+pub const COUNTED_ERRORS: [&str; 10] = [
     "REQUEST__TOO_MANY",
     "SMS__AUTH_CODE_NOT_MATCHED",
     "SMS__TOO_MANY_REQUESTS",
@@ -31,12 +31,13 @@ pub const COUNTED_ERRORS: [&str; 12] = [
     "SMS__PAUSED",
     "SMS__NOT_SENT",
     "USER__NOT_MATCHED",
-    "USER__TOO_MANY_ATTEMPTS",
-    "USER__VERIFICATION_REQUIRED",
     "TOKEN__REUSED",
     "SERVER__BUSY",
     "SERVER__ERROR",
 ];
+
+/// The errors of a password that was not accepted. A login also fails with `REQUEST__TOO_MANY`.
+const FAILED_LOGINS: [&str; 3] = ["USER__NOT_MATCHED", "USER__TOO_MANY_ATTEMPTS", "USER__VERIFICATION_REQUIRED"];
 
 /// A metric, by the name of the field that contains its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -52,21 +53,28 @@ pub enum Metric {
     SmsOfDayPercent,
     /// The logins, with a password or by code.
     Logins,
+    /// The logins and the changes of passwords whose password was wrong, or was not compared because a limit is
+    /// exhausted.
+    FailedLogins,
     /// The sign-ups.
     SignUps,
+    /// The pauses of all SMS by `pause-sms`.
+    SmsPaused,
     /// The requests with one of [`COUNTED_ERRORS`], by error code.
     Refused,
 }
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::CodesSent,
         Self::CodesVerified,
         Self::SmsUsd,
         Self::SmsOfDayPercent,
         Self::Logins,
+        Self::FailedLogins,
         Self::SignUps,
+        Self::SmsPaused,
         Self::Refused,
     ];
 
@@ -75,8 +83,8 @@ impl Metric {
     pub fn billed(self) -> usize {
         match self {
             Self::CodesSent | Self::CodesVerified => 1 + MEASURED_COUNTRIES,
-            Self::SmsUsd | Self::SmsOfDayPercent | Self::Logins | Self::SignUps => 1,
             Self::Refused => COUNTED_ERRORS.len(),
+            _ => 1,
         }
     }
 }
@@ -116,6 +124,8 @@ pub struct Event {
     pub is_login: bool,
     /// Whether the user signed up.
     pub is_sign_up: bool,
+    /// Whether all SMS were paused.
+    pub is_sms_paused: bool,
 }
 
 /// The outcome of an event.
@@ -247,6 +257,12 @@ impl Line<'_> {
         self.event.error_code.filter(|code| COUNTED_ERRORS.contains(code))
     }
 
+    /// Returns whether a password was not accepted.
+    fn is_failed_login(&self) -> bool {
+        let is_limited = self.event.name == "login" && self.event.error_code == Some("REQUEST__TOO_MANY");
+        is_limited || self.event.error_code.is_some_and(|code| FAILED_LOGINS.contains(&code))
+    }
+
     /// Returns the number of codes that were verified: 0 for a code that was sent, so that both metrics have values in
     /// the same hours, and the share of one in the other is defined.
     fn verified(&self) -> Option<u8> {
@@ -265,7 +281,9 @@ impl Line<'_> {
             (event.sms_usd.is_some(), Metric::SmsUsd),
             (event.sms_of_day_percent.is_some(), Metric::SmsOfDayPercent),
             (event.is_login, Metric::Logins),
+            (self.is_failed_login(), Metric::FailedLogins),
             (event.is_sign_up, Metric::SignUps),
+            (event.is_sms_paused, Metric::SmsPaused),
         ];
         let of_country = if self.is_country_measured { only(&codes) } else { Vec::new() };
         let mut totals = only(&codes);
@@ -303,7 +321,9 @@ impl Serialize for Line<'_> {
         entry(&mut line, "sms_usd", event.sms_usd)?;
         entry(&mut line, "sms_of_day_percent", event.sms_of_day_percent)?;
         entry(&mut line, "logins", event.is_login.then_some(1))?;
+        entry(&mut line, "failed_logins", self.is_failed_login().then_some(1))?;
         entry(&mut line, "sign_ups", event.is_sign_up.then_some(1))?;
+        entry(&mut line, "sms_paused", event.is_sms_paused.then_some(1))?;
         entry(&mut line, "refused", self.counted_error().map(|_| 1))?;
         let directives = self.directives();
         if let Some(stack) = self.stack.filter(|_| !directives.is_empty()) {

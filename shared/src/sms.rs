@@ -3,7 +3,16 @@
 use async_trait::async_trait;
 
 use crate::error::BoxError;
-use crate::values::Phone;
+use crate::values::{Phone, Region};
+
+/// The prices of an SMS.
+#[derive(Clone, Debug, Default)]
+pub struct SmsPrices {
+    /// The end of the day on which they were read, in Unix time; `None` without prices.
+    pub date: Option<i64>,
+    /// The price in each country, in US dollars.
+    pub by_country: Vec<(Region, f64)>,
+}
 
 /// The settings of the messages.
 #[derive(Clone, Debug)]

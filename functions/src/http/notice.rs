@@ -25,11 +25,15 @@ pub async fn send_notice(app: &App, event: &SharedEvent, phone: &Phone, text: &s
     if !matches!(sent, Err(SmsError::Refused(_))) {
         event.lock().sms_usd = Some(app.config.sms_usd(None, segments(text)));
     }
-    if let Err(error) = sent {
-        tracing::warn!(cause = %error, "an SMS about a change of an account may not have been sent");
-        // If the outcome is unknown, the SMS may arrive: it counts.
-        if matches!(error, SmsError::Refused(_)) {
+    match sent {
+        Ok(()) => {}
+        Err(error @ SmsError::Refused(_)) => {
+            tracing::warn!(cause = %error, "an SMS about a change of an account was not sent");
             refund_sms_of_day(app, now).await;
+        }
+        // It may arrive: it counts.
+        Err(error @ SmsError::Unknown(_)) => {
+            tracing::error!(cause = %error, "an SMS about a change of an account may not have been sent");
         }
     }
 }

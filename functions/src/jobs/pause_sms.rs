@@ -47,7 +47,7 @@ pub async fn pause(
 ) -> Result<(), BoxError> {
     if event.alarm_data.state.value == "ALARM" {
         store.set_sms_paused(true).await?;
-        events.log(&Event { name: JOB.name, ..Event::default() }, &[], now);
+        events.log(&Event { name: JOB.name, is_sms_paused: true, ..Event::default() }, &[], now);
     }
     Ok(())
 }

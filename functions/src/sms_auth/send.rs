@@ -190,7 +190,7 @@ pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
         Ok(()) => {}
         // The SMS may arrive: the send counts, and the client gets the SMS session.
         Err(ApiError::SmsNotSent(error @ SmsError::Unknown(_))) => {
-            tracing::warn!(cause = %error, "an SMS may not have been sent");
+            tracing::error!(cause = %error, "an SMS may not have been sent");
         }
         Err(error) => {
             limits.cancel(app, &session).await;

@@ -166,7 +166,7 @@ async fn no_secret_is_logged() {
         r#""error_code":"SMS__NOT_SENT""#,
         r#""error_code":"USER__NOT_MATCHED""#,
         r#""event":"email-change""#,
-        "a change of an account may not have been sent",
+        "a change of an account was not sent",
         "dynamodb:UpdateItem",
         "sns:Publish",
     ] {

@@ -46,9 +46,17 @@ fn alarms_watch_metrics_of_events_with_their_dimensions() {
             names.insert(metric);
         }
     }
-    let expected = ["SERVER__BUSY", "SMS__NOT_SENT", "SMS__PAUSED", "TOKEN__REUSED", "USER__NOT_MATCHED"];
+    let expected = [
+        "REQUEST__TOO_MANY",
+        "SERVER__BUSY",
+        "SMS__AUTH_CODE_NOT_MATCHED",
+        "SMS__NOT_SENT",
+        "SMS__PAUSED",
+        "SMS__TOO_MANY_REQUESTS",
+        "TOKEN__REUSED",
+    ];
     assert_eq!(counted.iter().map(String::as_str).collect::<Vec<_>>(), expected);
-    let expected = ["codes_sent", "codes_verified", "refused", "sms_of_day_percent"];
+    let expected = ["codes_sent", "codes_verified", "failed_logins", "refused", "sms_of_day_percent"];
     assert_eq!(names.iter().map(String::as_str).collect::<Vec<_>>(), expected);
 }
 
@@ -71,7 +79,7 @@ fn alarms_exist_for_50_80_and_100_percent_of_the_sms_of_a_day() {
 }
 
 #[test]
-fn a_failure_of_the_sms_provider_raises_its_own_alarm_alone() {
+fn an_sms_that_the_provider_refuses_raises_another_alarm_than_that_of_errors() {
     let template = template();
     let filter = &template["Resources"]["ErrorsLogged"]["Properties"];
     assert_eq!(filter["FilterPattern"], r#"{ $.level = "ERROR" }"#);
@@ -174,6 +182,16 @@ fn only_the_alarm_of_a_low_conversion_calls_pause_sms() {
         (&"LessThanThreshold".into(), &"MinConversionPercent".into())
     );
     assert_eq!(alarm["Metrics"][0]["Expression"], "IF(sent >= ${MinConversionSends}, 100 * verified / sent, 100)");
+    assert_eq!((&alarm["TreatMissingData"], &alarm["EvaluationPeriods"]), (&"notBreaching".into(), &1.into()));
+    for (nth, (id, metric)) in
+        [("sent", Metric::CodesSent), ("verified", Metric::CodesVerified)].into_iter().enumerate()
+    {
+        let found = &alarm["Metrics"][nth + 1];
+        assert_eq!((&found["Id"], &found["MetricStat"]["Metric"]["MetricName"]), (&id.into(), &name(metric).into()));
+        assert_eq!((&found["MetricStat"]["Period"], &found["MetricStat"]["Stat"]), (&3600.into(), &"Sum".into()));
+    }
+    assert_eq!(resources["PauseSmsPermission"]["Condition"], "PausesOnLowConversion");
+    assert_eq!(resources["PauseFailedAlarm"]["Properties"]["Dimensions"][0]["Value"], "PauseSmsFunction");
     let permission = &resources["PauseSmsPermission"]["Properties"];
     assert_eq!(permission["SourceArn"], "ConversionAlarm.Arn");
     assert_eq!(permission["Principal"], "lambda.alarms.cloudwatch.amazonaws.com");

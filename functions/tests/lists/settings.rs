@@ -125,9 +125,11 @@ fn the_patterns_reject_what_the_code_rejects() {
         ("SMS_COUNTRIES", "KR,"),
         ("SMS_COUNTRIES", "kr"),
         ("SMS_PRICES_USD", "0.05"),
-        ("SMS_PRICES_USD", "KR:"),
-        ("SMS_PRICES_USD", "KR:0.05,"),
-        ("SMS_PRICES_USD", "KR:-1"),
+        ("SMS_PRICES_USD", "KR:0.05"),
+        ("SMS_PRICES_USD", "2026-11-29"),
+        ("SMS_PRICES_USD", "2026-11-29,KR:"),
+        ("SMS_PRICES_USD", "2026-11-29,KR:0.05,"),
+        ("SMS_PRICES_USD", "2026-11-29,KR:-1"),
         ("SMS_DOMAIN", "localhost"),
         ("SMS_DOMAIN", "App.example.com"),
         ("SMS_DOMAIN", "https://app.example.com"),
@@ -167,7 +169,7 @@ fn the_patterns_accept_what_the_code_accepts() {
         ("TEST_PHONES", test_phone),
         ("TEST_PHONES", &test_phones.join(",")),
         ("SMS_COUNTRIES", "KR,JP"),
-        ("SMS_PRICES_USD", "KR:0.05,JP:1"),
+        ("SMS_PRICES_USD", "2026-11-29,KR:0.05,JP:1"),
         ("ALLOWED_ORIGINS", "https://app.example.com,http://localhost:3000"),
     ] {
         let setting = SETTINGS.iter().find(|setting| setting.variable == variable).unwrap();

@@ -12,6 +12,18 @@ from stack import TEMPLATE, Stack
 
 # The calls that require no permission.
 FREE = {"sts:GetCallerIdentity"}
+# The permissions to read, in the console, the events, the saved queries, the metrics and the dashboard.
+CONSOLE = {
+    "cloudwatch:GetDashboard",
+    "cloudwatch:GetMetricData",
+    "cloudwatch:ListMetrics",
+    "logs:DescribeLogGroups",
+    "logs:DescribeQueryDefinitions",
+    "logs:FilterLogEvents",
+    "logs:GetLogEvents",
+    "logs:GetQueryResults",
+    "logs:StartQuery",
+}
 
 
 def check_stack(folder):
@@ -106,7 +118,10 @@ def check_ready_stack(folder, fake, states):
     sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="operator@example.com")
     sns.set_sms_attributes(attributes={"MonthlySpendLimit": "2000"})
     equal(names(findings(ready), "warning"), {"SMS price"}, "a stack without the prices of SMS")
-    ready.update_stack({"SmsPricesUsd": "KR:0.02,JP:0.07"})
+    ready.update_stack({"SmsPricesUsd": "2020-01-31,KR:0.02,JP:0.07"})
+    equal(names(findings(ready), "warning"), {"SMS price"}, "a stack with old prices")
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    ready.update_stack({"SmsPricesUsd": f"{today},KR:0.02,JP:0.07"})
     found = findings(ready)
     equal({one["status"] for one in found.values()}, {"ok"}, f"a stack that is ready: {found}")
     check("JP, KR" in found["SMS countries"]["finding"] or "KR, JP" in found["SMS countries"]["finding"], found)
@@ -136,7 +151,7 @@ def check_ready_stack(folder, fake, states):
 def check_changed_stack(folder, fake, states):
     """A stack that somebody changed by hand, with parameters that do not fit together."""
     countries = "KR,JP,US,GB,DE,FR,IT,ES,NL,BE,CH"
-    changed = Stack(folder / "changed", fake, SmsCountries=countries, SmsMaxPriceUsd="0.60", SmsPricesUsd="KR:0.70")
+    changed = Stack(folder / "changed", fake, SmsCountries=countries, SmsMaxPriceUsd="0.60", SmsPricesUsd="2026-11-29,KR:0.70")
     for table in ("SmsSessionsTable", "SessionsTable", "LimitsTable"):
         changed.switch_expiry_off(table)
     changed.switch_protection_off()
@@ -233,7 +248,7 @@ def healthy(fake):
 
 
 def check_policy(calls):
-    """The policy permits exactly the calls of these tests, on each table."""
+    """The policy permits exactly the calls of these tests, on each table, and what the operator reads in the console."""
     statements = TEMPLATE["Resources"]["OperatorPolicy"]["Properties"]["PolicyDocument"]["Statement"]
     permitted = set()
     for statement in statements:
@@ -245,4 +260,5 @@ def check_policy(calls):
             if action == "cloudformation:DescribeStacks":
                 check(statement["Resource"]["Fn::Sub"].endswith(":stack/${AWS::StackName}/*"), statement)
             permitted.add((action, resource))
-    equal(sorted(permitted), sorted(call for call in calls if call[0] not in FREE), "the permissions of OperatorPolicy")
+    required = {call for call in calls if call[0] not in FREE} | {(action, "") for action in CONSOLE}
+    equal(sorted(permitted), sorted(required), "the permissions of OperatorPolicy")

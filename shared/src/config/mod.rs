@@ -6,7 +6,7 @@ pub mod settings;
 use std::str::FromStr as _;
 
 use crate::limits::Bucket;
-use crate::sms::SmsSettings;
+use crate::sms::{SmsPrices, SmsSettings};
 use crate::store::SessionLifetime;
 use crate::tokens::TokenSettings;
 use crate::values::{AppHash, Field as _, Region, TestPhone};
@@ -36,7 +36,7 @@ pub struct Config {
     /// `SMS_SENDER_ID`, `None` if it is empty, and `SMS_MAX_PRICE_USD`.
     pub sms: SmsSettings,
     /// `SMS_PRICES_USD`.
-    pub sms_prices: Vec<(Region, f64)>,
+    pub sms_prices: SmsPrices,
     /// `SMS_DOMAIN`; `None` if it is empty.
     pub sms_domain: Option<String>,
     /// `SMS_APP_HASHES`.
@@ -175,7 +175,7 @@ impl Config {
                 max_price_usd: text(settings::SMS_MAX_PRICE_USD)?,
             },
             sms_prices: optional(settings::SMS_PRICES_USD)?
-                .map_or(Some(Vec::new()), |text| setting::parse_prices(&text))
+                .map_or_else(|| Some(SmsPrices::default()), |text| setting::parse_prices(&text))
                 .ok_or_else(|| rejected(settings::SMS_PRICES_USD))?,
             sms_domain: optional(settings::SMS_DOMAIN)?,
             sms_app_hashes: list(settings::SMS_APP_HASHES)?
@@ -204,7 +204,7 @@ impl Config {
     #[must_use]
     pub fn sms_usd(&self, country: Option<Region>, segments: usize) -> f64 {
         let price = |country: &Region| {
-            let listed = self.sms_prices.iter().find(|(listed, _)| listed == country);
+            let listed = self.sms_prices.by_country.iter().find(|(listed, _)| listed == country);
             listed.map_or_else(|| self.sms.max_price_usd.parse().unwrap_or_default(), |(_, price)| *price)
         };
         let prices = match country {
@@ -330,9 +330,10 @@ mod tests {
             ("SMS_PER_PHONE", "10000/86400", "5/86401"),
             ("SMS_PER_PHONE", "5/3600", "5"),
             ("SMS_PER_PHONE", "05/3600", "+5/3600"),
-            ("SMS_PRICES_USD", "KR:0.05,JP:0.08", "KR:0.05,XX:0.08"),
-            ("SMS_PRICES_USD", "KR:1", "KR:1e3"),
-            ("SMS_PRICES_USD", "", "0.05"),
+            ("SMS_PRICES_USD", "2026-11-29,KR:0.05,JP:0.08", "2026-11-29,KR:0.05,XX:0.08"),
+            ("SMS_PRICES_USD", "2026-11-29,KR:1", "2026-11-29,KR:1e3"),
+            ("SMS_PRICES_USD", "2026-12-31,KR:1", "2026-11-31,KR:1"),
+            ("SMS_PRICES_USD", "", "KR:0.05"),
             ("SMS_DOMAIN", "app.example.com", "https://app.example.com"),
             ("SMS_DOMAIN", "a.b", "app.example.com."),
             ("SMS_APP_HASHES", "FA+9qCX9VSu,abcdefghij1", "FA+9qCX9VSu,"),

@@ -4,8 +4,10 @@ use std::ops::RangeInclusive;
 use std::str::FromStr as _;
 
 use crate::limits::Bucket;
+use crate::sms::SmsPrices;
 use crate::values::Region;
 use crate::values::phone::is_country;
+use crate::values::test_phone::end_of_day;
 
 /// The events that a bucket may allow immediately, and the seconds after which it may allow one more.
 pub(super) const BURST: RangeInclusive<u32> = 1..=10_000;
@@ -75,15 +77,17 @@ pub(super) const fn bucket(
     Setting { variable, parameter, default, is_required_on_aws: false, accepts: Accepts::Bucket, text }
 }
 
-/// Parses the prices of an SMS by country, in US dollars: `KR:0.05,JP:0.08`.
-pub(super) fn parse_prices(text: &str) -> Option<Vec<(Region, f64)>> {
+/// Parses the date of the prices of an SMS, and the prices by country, in US dollars: `2026-11-29,KR:0.05,JP:0.08`.
+pub(super) fn parse_prices(text: &str) -> Option<SmsPrices> {
+    let (date, by_country) = text.split_once(',')?;
     let price = |item: &str| {
         let (country, price) = item.split_once(':')?;
         let country = Region::from_str(country).ok().filter(|country| is_country(*country))?;
         let is_decimal = price.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
         Some((country, price.parse().ok().filter(|price: &f64| is_decimal && price.is_finite())?))
     };
-    text.split(',').map(price).collect()
+    let by_country = by_country.split(',').map(price).collect::<Option<_>>()?;
+    Some(SmsPrices { date: Some(end_of_day(date)?), by_country })
 }
 
 /// Parses a bucket: `5/3600`.

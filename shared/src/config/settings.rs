@@ -220,11 +220,11 @@ pub(super) const SMS_PRICES_USD: Setting = Setting {
     default: "",
     is_required_on_aws: false,
     accepts: Accepts::Text {
-        must: "be countries with the price of an SMS in US dollars, as KR:0.05,JP:0.08",
+        must: "be a date, and countries with the price of an SMS in US dollars, as 2026-11-29,KR:0.05,JP:0.08",
         is_valid: |text| text.is_empty() || parse_prices(text).is_some(),
     },
-    text: "Prices of one SMS by country, in US dollars, as KR:0.05,JP:0.08, for the estimated spend; SMS_MAX_PRICE_USD \
-           for other countries",
+    text: "Prices of one SMS by country, in US dollars, with their date, as 2026-11-29,KR:0.05,JP:0.08, for the estimated \
+           spend; SMS_MAX_PRICE_USD for other countries",
 };
 pub(super) const SMS_DOMAIN: Setting = Setting {
     variable: "SMS_DOMAIN",

@@ -76,11 +76,27 @@ fn counted_errors_are_a_metric_each_and_the_others_are_only_logged() {
     assert_eq!((&counted["refused"], &counted["error_code"]), (&json!(1), &json!("USER__NOT_MATCHED")));
     assert_eq!(
         counted["_aws"]["CloudWatchMetrics"],
-        json!([{ "Namespace": "Ably", "Dimensions": [["stack", "error_code"]], "Metrics": [{ "Name": "refused" }] }])
+        json!([
+            { "Namespace": "Ably", "Dimensions": [["stack"]], "Metrics": [{ "Name": "failed_logins" }] },
+            { "Namespace": "Ably", "Dimensions": [["stack", "error_code"]], "Metrics": [{ "Name": "refused" }] },
+        ])
     );
     let other = line(Some("ably"), &refused("REQUEST__INVALID"), &[]);
     assert_eq!((&other["refused"], &other["_aws"]), (&Json::Null, &Json::Null));
     assert_eq!(other["error_code"], "REQUEST__INVALID");
+}
+
+#[test]
+fn passwords_that_are_wrong_or_not_compared_are_failed_logins() {
+    let failed = |name, error_code| {
+        let event = Event { name, outcome: Outcome::Refused, error_code: Some(error_code), ..Event::default() };
+        line(Some("ably"), &event, &[])["failed_logins"] == 1
+    };
+    for error_code in ["USER__NOT_MATCHED", "USER__TOO_MANY_ATTEMPTS", "USER__VERIFICATION_REQUIRED"] {
+        assert!(failed("login", error_code) && failed("password-change", error_code), "{error_code}");
+    }
+    assert!(failed("login", "REQUEST__TOO_MANY"));
+    assert!(!failed("email-duplicate-check", "REQUEST__TOO_MANY") && !failed("login", "USER__DISABLED"));
 }
 
 #[test]

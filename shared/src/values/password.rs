@@ -228,6 +228,13 @@ mod tests {
     }
 
     #[test]
+    fn one_kind_of_characters_is_enough() {
+        for text in ["qmzvbtkxw", "QMZVBTKXW", "8305219746", "가나다라마바사아", "!?#%&*+=-", "aB3$ efgh"] {
+            assert!(parse(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
     fn the_name_of_the_service_does_not_count() {
         let check = |text: &str, name: &str| parse(text).unwrap().check_not_of_service(name);
         for (text, name) in [

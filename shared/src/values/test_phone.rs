@@ -47,7 +47,7 @@ impl TestPhone {
         let is_number = number.is_some();
         let is_code = code.len() == 8 && is_hard_to_guess(code.as_bytes());
         let code = AuthCode::parse(code).ok().filter(|_| is_number && is_code)?;
-        Some(Self { phone: Masked(phone.to_owned()), code, expires_at: end_of(day)? })
+        Some(Self { phone: Masked(phone.to_owned()), code, expires_at: end_of_day(day)? })
     }
 
     /// Whether `phone` is this test phone at `now`: until its last day, and during the 90 days before.
@@ -69,8 +69,8 @@ impl TestPhone {
     }
 }
 
-/// Returns the end of a day, as `2027-01-31`, in Unix time.
-fn end_of(day: &str) -> Option<i64> {
+/// Returns the end of a day (UTC), as `2027-01-31`, in Unix time.
+pub(crate) fn end_of_day(day: &str) -> Option<i64> {
     let has_digits = day.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     let [year, month, day] = day.split('-').collect::<Vec<_>>().try_into().ok()?;
     if !has_digits || (year.len(), month.len(), day.len()) != (4, 2, 2) {

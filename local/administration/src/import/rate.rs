@@ -19,7 +19,7 @@ impl Rate {
         Self { interval: per_second.map(|number| Duration::from_secs(1) / number), next: None }
     }
 
-    /// Waits until one more user is allowed. Makes up for unused time, up to [`BACKLOG`].
+    /// Waits until one more user is allowed. Up to [`BACKLOG`] of unused time can be used later.
     pub(super) async fn wait(&mut self) {
         let Some(interval) = self.interval else { return };
         let now = Instant::now();

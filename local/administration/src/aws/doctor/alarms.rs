@@ -9,20 +9,24 @@ use super::unchecked;
 use crate::finding::Finding;
 
 /// The alarms of the template, by their logical ids.
-const ALARMS: [&str; 13] = [
+const ALARMS: [&str; 17] = [
     "Api5xxAlarm",
     "BusyAlarm",
     "ConversionAlarm",
     "ErrorsAlarm",
     "FailedLoginsAlarm",
+    "LimitedAlarm",
+    "PauseFailedAlarm",
     "PausedAlarm",
     "ReuseAlarm",
     "RotationAlarm",
+    "SmsLimitedAlarm",
     "SmsNotSentAlarm",
     "SmsOfDay100Alarm",
     "SmsOfDay50Alarm",
     "SmsOfDay80Alarm",
     "ThrottlesAlarm",
+    "WrongCodesAlarm",
 ];
 
 pub(super) async fn check(sdk: &SdkConfig, stack: &Described) -> Vec<Finding> {

@@ -16,6 +16,8 @@ use crate::text::grouped;
 const DEFAULT_SPEND_LIMIT: f64 = 1.0;
 /// The number of countries from which the list is probably wider than the users are.
 const MANY_COUNTRIES: usize = 10;
+/// The age from which the prices of SMS are old: a year.
+const OLD_PRICES_SECONDS: i64 = 366 * 24 * 60 * 60;
 /// The price from which an SMS is expensive in most countries.
 const HIGH_PRICE: f64 = 0.5;
 
@@ -30,7 +32,7 @@ pub(super) async fn check(
     vec![
         check_sandbox(&client).await,
         check_spend_limit(&client, config).await,
-        check_price(config),
+        check_price(config, now),
         check_countries(stack, config),
         check_pause(sdk, stack, command, now).await,
     ]
@@ -73,11 +75,11 @@ async fn check_spend_limit(client: &Client, config: &Config) -> Finding {
     }
 }
 
-fn check_price(config: &Config) -> Finding {
+fn check_price(config: &Config, now: i64) -> Finding {
     const CHECK: &str = "SMS price";
     let finding = format!("SNS sends no SMS that costs more than ${} (SmsMaxPriceUsd)", config.sms.max_price_usd);
     let max: f64 = config.sms.max_price_usd.parse().unwrap_or_default();
-    let listed = |country: &Region| config.sms_prices.iter().find(|(listed, _)| listed == country);
+    let listed = |country: &Region| config.sms_prices.by_country.iter().find(|(listed, _)| listed == country);
     let join = |countries: Vec<&Region>| countries.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let (unlisted, too_high): (Vec<_>, Vec<_>) = config
         .sms_countries
@@ -91,8 +93,11 @@ fn check_price(config: &Config) -> Finding {
         let action = "Deploy with the price of the most expensive country of your users as SmsMaxPriceUsd.";
         Finding::warning(CHECK, format!("{finding}, which few countries require."), action)
     } else if !unlisted.is_empty() {
-        let action = "Deploy with the prices of your countries as SmsPricesUsd.";
+        let action = "Deploy with the prices of your countries, and their date, as SmsPricesUsd.";
         Finding::warning(CHECK, format!("{finding}. No price is known for {}.", join(unlisted)), action)
+    } else if config.sms_prices.date.is_some_and(|date| now - date > OLD_PRICES_SECONDS) {
+        let action = "Read the current prices, and deploy with them as SmsPricesUsd.";
+        Finding::warning(CHECK, format!("{finding}. The prices of SmsPricesUsd are older than a year."), action)
     } else {
         Finding::ok(CHECK, format!("{finding}."))
     }

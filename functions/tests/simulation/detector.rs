@@ -49,3 +49,30 @@ fn parameter(name: &str) -> usize {
     let (_, default) = parameter.split_once("    Default: ").unwrap();
     default.lines().next().unwrap().parse().unwrap()
 }
+
+#[test]
+fn the_alarm_follows_from_the_codes_of_the_last_hour() {
+    let raised_at = |codes: &[(i64, &str)]| {
+        let mut detector = Detector::default();
+        for (at, metric) in codes {
+            detector.read(&serde_json::json!({ *metric: 1 }).to_string(), *at);
+            detector.is_raised(*at);
+        }
+        detector.raised_at
+    };
+    let (floor, minutes) = (parameter("MinConversionSends"), |count: usize| 60 * i64::try_from(count).unwrap());
+    let sent = |count| (0..count).map(move |nth| (minutes(nth), "codes_sent")).collect::<Vec<_>>();
+    let verified = |every: usize| {
+        let codes = sent(2 * floor).into_iter().enumerate();
+        codes.flat_map(move |(nth, code)| {
+            let verified = (nth % every == 0).then_some((code.0, "codes_verified"));
+            [Some(code), verified].into_iter().flatten()
+        })
+    };
+    assert_eq!(raised_at(&sent(floor - 1)), None, "below the floor");
+    assert_eq!(raised_at(&sent(floor)), Some(minutes(floor - 1)), "at the floor");
+    assert_eq!(raised_at(&verified(2).collect::<Vec<_>>()), None, "half of the codes are verified");
+    assert!(raised_at(&verified(5).collect::<Vec<_>>()).is_some(), "a fifth of the codes is verified");
+    let slowly: Vec<_> = sent(100).into_iter().map(|(at, metric)| (10 * at, metric)).collect();
+    assert_eq!(raised_at(&slowly), None, "six codes in an hour");
+}

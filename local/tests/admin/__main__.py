@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from acts import check_acts
-from help_text import check_help
+from help_text import check_compilation, check_help
 from imports import check_imports, check_same_users
 from local_data import LocalData
 from local_doctor import check_local_doctor
@@ -44,6 +44,7 @@ def main():
             print("local/admin --stack: passed", end="")
         else:
             check_help()
+            check_compilation(Path(folder) / "compilation")
             check_acts(data(folder, "acts"))
             check_imports(data(folder, "first"), data(folder, "second"))
             check_local_doctor(data(folder, "doctor"))

@@ -1,4 +1,6 @@
-"""The help, which local/admin prints without the program."""
+"""What the script local/admin prints itself: the help, and that it compiles."""
+
+import tempfile
 
 from program import ROOT, Program, check, equal
 
@@ -12,3 +14,12 @@ def check_help():
     equal(Program(ROOT).error(code=2), printed, "the help without arguments")
     check("./local/admin" in printed, printed)
     check("require --stack" in program.error("limits", "--profile", "operator", code=2), "a profile without a stack")
+
+
+def check_compilation(folder):
+    """A source that the program does not contain is reported once."""
+    environment = {"LOCAL_DIR": str(folder)}
+    with tempfile.NamedTemporaryFile(dir=ROOT / "local", suffix=".rs"):
+        first, second = (Program(ROOT, environment=environment).run("limits")[1] for _ in range(2))
+    check("Compiling" in first, "the first command does not say that it compiles")
+    equal(second, "", "the message of the second command")

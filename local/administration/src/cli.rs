@@ -40,7 +40,7 @@ KEY is a phone number (in any spelling; without a country code, of DEFAULT_REGIO
 
 Exit codes:
   0  done
-  1  not done, or not all of it: no such user, refused lines, a problem, a failed service
+  1  not done, or not all of it: no such user, refused lines, a problem, a failed service or check
   2  wrong arguments
 
 Each act is an audit line: in audit.jsonl of LOCAL_DIR, or in the log group of the stack. If the line cannot be \
@@ -68,9 +68,9 @@ pub enum Command {
     /// Deletes a user permanently. The email and the phone number are free immediately.
     #[command(after_help = "Example: ./local/admin delete minji@example.com --yes")]
     Delete(Delete),
-    /// Shows or changes the claims that are copied into the user's access tokens at the next login or refresh.
+    /// Shows or changes the claims in the user's access tokens.
     #[command(
-        after_help = "A value is JSON, and otherwise text.\n\nExamples:\n  ./local/admin claims 010-1234-5678\n  \
+        after_help = "The next login or refresh issues changed claims. A value is JSON, and otherwise text.\n\nExamples:\n  ./local/admin claims 010-1234-5678\n  \
                             ./local/admin claims 010-1234-5678 role=editor level=3\n  \
                             ./local/admin claims 010-1234-5678 --unset role"
     )]
@@ -81,7 +81,7 @@ pub enum Command {
     /// Resumes all SMS.
     #[command(after_help = "Example: ./local/admin --stack ably resume-sms")]
     ResumeSms,
-    /// Shows the SMS of the day, and what a phone number, an account or an address has left.
+    /// Shows the SMS of the day, or what a user or an address has left.
     #[command(after_help = "Examples:\n  ./local/admin limits\n  ./local/admin limits 010-1234-5678\n  \
                             ./local/admin limits --ip 203.0.113.7")]
     Limits(Limits),

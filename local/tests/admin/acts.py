@@ -3,10 +3,11 @@
 import time
 
 from people import CREATED_AT, person, write
-from program import check, equal
+from program import ROOT, check, equal
 
 MINJI = person(1, email="Minji@example.com", phone="+821012345678", name="Kim Minji", nickname="minji")
 ID = MINJI["id"]
+SETTINGS = (ROOT / "shared/src/config/settings.rs").read_text("utf-8")
 KEYS = ("010-1234-5678", "minji@EXAMPLE.com", ID.upper())
 
 
@@ -57,6 +58,8 @@ def check_claims(deployment):
     equal(deployment.json("find", ID)["claims"], expected, "the claims of the user")
     for bad in ("sub=someone", "role", "level=1.5"):
         check("claim" in deployment.error("claims", ID, bad, code=2), f"{bad} is accepted")
+    error = deployment.error("claims", ID, "level=2", "sub=someone", code=2)
+    equal(error, "Error: the name sub is reserved: give the claim another name", "a reserved claim")
     equal(deployment.json("claims", ID)["claims"], expected, "the claims after a refused change")
     deployment.text("claims", ID, "--clear")
     equal(deployment.text("claims", ID), "The user has no claims.", "cleared claims")
@@ -77,7 +80,10 @@ def check_sms(deployment):
 
 def check_limits(deployment):
     def left(*arguments):
-        return {one["limit"]: one for one in deployment.json("limits", *arguments)["limits"]}
+        limits = deployment.json("limits", *arguments)["limits"]
+        for one in limits:
+            check(f'"{one["limit"]}"' in SETTINGS, f"{one} is not named by its setting")
+        return {one["limit"]: one for one in limits}
 
     later = int(time.time()) + 5 * 3600 - 60
     deployment.set_counts("SMS#PHONE#+821012345678", {"idle_at": later, "idle_at_interval": later})
@@ -132,6 +138,8 @@ def check_delete(deployment):
 def check_usage(deployment):
     for arguments in (["find"], ["find", "not a key"], ["limits", "--ip", "x"], ["unknown"], ["import", "x", "--rate", "0"]):
         deployment.error(*arguments, code=2)
+    error = deployment.error("find", "not a key", code=2)
+    check("phone number" in error and "email" in error and "id" in error, error)
     for command in ("find", "disable", "claims", "limits", "import", "export", "doctor", "delete", "pause-sms"):
         help_text = deployment.text(command, "--help")
         check("Example" in help_text, f"the help of {command} has no example")

@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 use shared::clock::Clock;
 use shared::error::BoxError;
 use shared::store::{User, UserKey};
+use shared::values::claims::RESERVED;
 use shared::values::{Claims, UserId};
 
 use crate::audit::{Act, audited};
@@ -133,6 +134,9 @@ fn changed(before: &Claims, arguments: &cli::Claims) -> Result<Claims, Failure> 
     for pair in &arguments.set {
         let (name, value) =
             pair.split_once('=').ok_or_else(|| Failure::usage("a claim must be NAME=VALUE, as role=editor"))?;
+        if RESERVED.iter().any(|names| names.contains(&name)) {
+            return Err(Failure::usage(format!("the name {name} is reserved: give the claim another name")));
+        }
         // `level=3` is a number and `role=editor` is text, without quotes that a shell removes.
         let value = serde_json::from_str(value).unwrap_or_else(|_| Json::from(value));
         claims.insert(name.to_owned(), value);

@@ -42,17 +42,18 @@ async fn check_schedule(sdk: &SdkConfig, stack: &Described) -> Finding {
 
 async fn check_age(sdk: &SdkConfig, stack: &Described, now: i64) -> Finding {
     const CHECK: &str = "signing key";
-    let table = match stack.output("PublicKeysTableName") {
-        Ok(table) => table,
-        Err(error) => return no_output(CHECK, &error),
+    let (table, secret) = match (stack.output("PublicKeysTableName"), stack.output("PrivateKeysSecretArn")) {
+        (Ok(table), Ok(secret)) => (table, secret),
+        (Err(error), _) | (_, Err(error)) => return no_output(CHECK, &error),
     };
     let published = match PublicKeys::new(sdk, table).load().await {
         Ok(published) => published,
         Err(error) => return unread(CHECK, &error),
     };
-    let secret = stack.output("PrivateKeysSecretArn").unwrap_or_default();
+    let region = sdk.region().map(ToString::to_string).unwrap_or_default();
     let rotate = format!(
-        "Read the log of rotate-keys, fix the cause, then: aws secretsmanager rotate-secret --secret-id {secret}"
+        "Read the log of rotate-keys, fix the cause, then: aws secretsmanager rotate-secret --secret-id {secret} --region \
+         {region}"
     );
     match KeySet::from_stored(published.expose_secret()).map(|keys| keys.newest_created_at()) {
         Ok(Some(created_at)) if now - created_at <= OLD_SECONDS => {

@@ -12,8 +12,7 @@ use super::call::{CallError, called};
 use super::stack::Described;
 use crate::finding::Finding;
 
-/// Checks the stack at `now`.
-/// Hints begin with `command`.
+/// Checks the stack at `now`. Hints begin with `command`.
 pub(super) async fn check(sdk: &SdkConfig, stack: &Described, command: &str, now: i64) -> Vec<Finding> {
     let mut findings = vec![check_stack(stack)];
     match stack.config() {
@@ -49,7 +48,7 @@ fn unread(check: &'static str, error: &dyn std::fmt::Display) -> Finding {
 
 /// A check for which the stack lacks an output.
 fn no_output(check: &'static str, error: &shared::error::BoxError) -> Finding {
-    Finding::problem(check, format!("It could not be checked: {error}."), "Deploy the template of this version.")
+    Finding::unchecked(check, format!("It could not be checked: {error}."), "Deploy the template of this version.")
 }
 
 fn check_stack(stack: &Described) -> Finding {

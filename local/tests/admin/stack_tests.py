@@ -8,7 +8,7 @@ from fake_aws import FakeAws
 from imports import check_imports
 from people import person, write
 from program import check, equal
-from stack import TEMPLATE, Stack
+from stack import REGION, TEMPLATE, Stack
 
 # The calls that require no permission.
 FREE = {"sts:GetCallerIdentity"}
@@ -24,6 +24,7 @@ CONSOLE = {
     "logs:GetQueryResults",
     "logs:StartQuery",
 }
+STACK = "arn:${AWS::Partition}:cloudformation:${AWS::Region}:${AWS::AccountId}:stack/${AWS::StackName}/*"
 
 
 def check_stack(folder):
@@ -34,6 +35,7 @@ def check_stack(folder):
     check_failed_import(folder, fake)
     check_remaining_sessions(folder, fake)
     check_unknown_stack(folder, fake)
+    check_arn(folder, fake)
     check_profile(folder, fake)
     check_policy(fake.calls)
 
@@ -71,6 +73,16 @@ def check_unknown_stack(folder, fake):
     error = stack.error("limits")
     check("no stack unknown exists in ap-northeast-2" in error and "--profile" in error, error)
     check("The stack cannot be read" in stack.text("doctor", code=1), "doctor of an unknown stack")
+
+
+def check_arn(folder, fake):
+    """The ARN of a stack is as good as its name."""
+    stack = Stack(folder / "arn", fake)
+    stack.arguments[1] = stack.client("cloudformation").describe_stacks(StackName=stack.name)["Stacks"][0]["StackId"]
+    stack.text("pause-sms")
+    equal([line["outcome"] for line in stack.audit_lines()], ["started", "done"], "the audit lines")
+    found = findings(stack, code=1)
+    check(f"The stack {stack.name} is" in found["stack"]["finding"], found["stack"])
 
 
 def check_profile(folder, fake):
@@ -133,6 +145,7 @@ def check_ready_stack(folder, fake, states):
     alarms[0]["StateValue"], alarms[1]["ActionsEnabled"] = "ALARM", False
     states.update(concurrency=1000)
     found = findings(ready, code=1)
+    check(f"--secret-id {ready.secret} --region {REGION}" in found["signing key"]["action"], found["signing key"])
     worse = {name: one["status"] for name, one in found.items() if one["status"] != "ok"}
     equal(
         worse,
@@ -151,7 +164,9 @@ def check_ready_stack(folder, fake, states):
 def check_changed_stack(folder, fake, states):
     """A stack that somebody changed by hand, with parameters that do not fit together."""
     countries = "KR,JP,US,GB,DE,FR,IT,ES,NL,BE,CH"
-    changed = Stack(folder / "changed", fake, SmsCountries=countries, SmsMaxPriceUsd="0.60", SmsPricesUsd="2026-11-29,KR:0.70")
+    topic = f"arn:aws:sns:{REGION}:123456789012:deleted"
+    prices = {"SmsMaxPriceUsd": "0.60", "SmsPricesUsd": "2026-11-29,KR:0.70"}
+    changed = Stack(folder / "changed", fake, SmsCountries=countries, AlarmTopicArn=topic, **prices)
     for table in ("SmsSessionsTable", "SessionsTable", "LimitsTable"):
         changed.switch_expiry_off(table)
     changed.switch_protection_off()
@@ -160,6 +175,7 @@ def check_changed_stack(folder, fake, states):
     found = findings(changed, code=1)
     equal(found["SMS countries"]["status"], "warning", "eleven countries")
     check("KR" in found["SMS price"]["finding"], found["SMS price"])
+    check("does not exist" in found["alarm topic"]["finding"], found["alarm topic"])
     check("Api5xxAlarm" in found["alarms"]["finding"], found["alarms"])
     equal(
         names(found, "problem") - {"recovery", "key rotation"},
@@ -178,7 +194,12 @@ def check_changed_stack(folder, fake, states):
     )
     fake.replaced.clear()
     states.update(alarms=alarms_of(changed.name, "arn:other"))
-    check("Nobody is notified" in findings(changed, code=1)["alarms"]["finding"], "alarms without the topic")
+    limits = fake.answers["lambda:GetAccountSettings"]
+    fake.answers["lambda:GetAccountSettings"] = lambda _: {}
+    found = findings(changed, code=1)
+    fake.answers["lambda:GetAccountSettings"] = limits
+    check("Nobody is notified" in found["alarms"]["finding"], "alarms without the topic")
+    equal(names(found, "unchecked"), {"concurrency"}, "an account without limits")
 
 
 def names(found, status):
@@ -256,9 +277,8 @@ def check_policy(calls):
         for action in statement["Action"]:
             is_of_table = action.startswith("dynamodb:")
             resource = statement["Resource"]["Fn::GetAtt"][0] if is_of_table else ""
-            # The command names the stack, and IAM then does not compare its id.
             if action == "cloudformation:DescribeStacks":
-                check(statement["Resource"]["Fn::Sub"].endswith(":stack/${AWS::StackName}/*"), statement)
+                equal(statement["Resource"], {"Fn::Sub": STACK}, "the stack, as IAM names one without its id")
             permitted.add((action, resource))
     required = {call for call in calls if call[0] not in FREE} | {(action, "") for action in CONSOLE}
     equal(sorted(permitted), sorted(required), "the permissions of OperatorPolicy")

@@ -1,4 +1,4 @@
-"""What the script local/admin prints itself: the help, and that it compiles."""
+"""The output of the script local/admin itself: the help, and that it compiles."""
 
 import tempfile
 

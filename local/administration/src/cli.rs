@@ -70,7 +70,7 @@ pub enum Command {
     Delete(Delete),
     /// Shows or changes the claims in the user's access tokens.
     #[command(
-        after_help = "The next login or refresh issues changed claims. A value is JSON, and otherwise text.\n\nExamples:\n  ./local/admin claims 010-1234-5678\n  \
+        after_help = "The next login or refresh issues changed claims. A value is an integer, true, false, or otherwise text of at most 100 characters.\n\nExamples:\n  ./local/admin claims 010-1234-5678\n  \
                             ./local/admin claims 010-1234-5678 role=editor level=3\n  \
                             ./local/admin claims 010-1234-5678 --unset role"
     )]

@@ -44,13 +44,15 @@ impl Backend for Local {
 
     async fn check(&self, now: i64) -> Vec<Finding> {
         let folder = local::folder();
-        if !folder.join(DATABASE).exists() {
-            let finding = format!("{} contains no users.", folder.display());
-            return vec![Finding::ok("database", finding)];
+        let mut findings = vec![check_settings()];
+        if folder.exists() {
+            findings.extend([check_folder(&folder), check_keys(&folder, now)]);
         }
-        let store = local::open_store();
-        let mut findings = vec![check_folder(&folder), check_settings(), check_keys(&folder, now)];
-        match store {
+        if !folder.join(DATABASE).exists() {
+            findings.push(Finding::ok("database", format!("{} contains no users.", folder.display())));
+            return findings;
+        }
+        match local::open_store() {
             Err(error) => findings.push(Finding::problem(
                 "database",
                 format!("The database cannot be opened: {error}."),

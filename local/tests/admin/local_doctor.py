@@ -9,7 +9,7 @@ def check_local_doctor(deployment):
     def findings(code=0, program=deployment):
         return {one["check"]: one for one in program.json("doctor", code=code)["findings"]}
 
-    equal(list(findings()), ["database"], "the findings without data")
+    equal(list(findings()), ["settings", "folder", "keys", "database"], "the findings without data")
     deployment.text("limits")
     equal({one["status"] for one in findings().values()}, {"ok"}, "the findings about new data")
     check(deployment.text("doctor").endswith("Problems: 0, unchecked: 0, warnings: 0"), "doctor in text")

@@ -31,8 +31,17 @@ pub(super) fn called<T, E: ProvideErrorMetadata + Error + 'static>(
     let code = error.code().unwrap_or_default();
     let reason = match &error {
         SdkError::ServiceError(_) => format!("was refused with {code}"),
-        // No credentials, no connection: the cause contains no value of the request.
-        error => format!("failed: {}", causes(error)),
+        // The cause contains no value of the request.
+        error => {
+            let causes = causes(error);
+            let hint = "check --profile and the variables of AWS, or run: aws sso login";
+            let is_about_credentials = causes.contains("credential") || causes.contains("SSO");
+            if is_about_credentials {
+                format!("failed without credentials: {hint} ({causes})")
+            } else {
+                format!("failed: {causes}")
+            }
+        }
     };
     let is_denied = ["AccessDenied", "AuthorizationError", "NotAuthorized", "UnauthorizedOperation"];
     Err(CallError {

@@ -38,7 +38,7 @@ pub(super) async fn sdk_config(stack: &Stack) -> Result<SdkConfig, BoxError> {
     }
     let sdk = loader.load().await;
     if sdk.region().is_none() {
-        return Err("no region is known: give --region, or set one in the profile".into());
+        return Err("no region is known: give --region, or set AWS_REGION or one in the profile".into());
     }
     let Some(profile) = &stack.profile else { return Ok(sdk) };
     // Otherwise, credentials in the environment would have priority over the profile that the operator named.

@@ -1,7 +1,7 @@
 //! `limits`.
 
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use shared::config::LimitSettings;
 use shared::limits::{Bucket, BucketState, seconds_until_tomorrow};
 use shared::store::limits::{FIRST, INTERVAL, UNNAMED_RESETS};
@@ -42,18 +42,24 @@ pub(crate) async fn run(arguments: &cli::Limits, deployment: &Deployment, now: i
     let subjects = match (&arguments.key, arguments.ip) {
         (Some(key), _) => subjects_of(&key::parse(key, &deployment.config)?, deployment).await?,
         (None, Some(ip)) => subjects_of_address(SourceIp::parse(Some(&ip.to_string())), settings),
-        (None, None) => return show_day(deployment, now).await,
+        (None, None) => Vec::new(),
     };
+    // It may reject what the other limits allow.
+    let (day, day_text) = day(deployment, now).await?;
+    if subjects.is_empty() {
+        return Ok(Report::done(json!({ "sms_of_day": day }), day_text));
+    }
     let mut left = Vec::new();
     for limited in &subjects {
         let counts = deployment.store.counts(&limited.subject, now).await?;
         left.extend(limited.left(&counts, now));
     }
     let text = left.iter().map(described).collect::<Vec<_>>().join("\n");
-    Ok(Report::done(json!({ "limits": left }), text))
+    Ok(Report::done(json!({ "sms_of_day": day, "limits": left }), format!("{day_text}\n{text}")))
 }
 
-async fn show_day(deployment: &Deployment, now: i64) -> Result<Report, Failure> {
+/// Returns the SMS of the day, as a document and as text.
+async fn day(deployment: &Deployment, now: i64) -> Result<(Json, String), Failure> {
     let (settings, day) = (&deployment.config.limits, deployment.store.sms_of_day(now).await?);
     let (all, strangers) = (settings.sms_per_day, settings.sms_per_day_for_strangers());
     let paused = if day.is_paused {
@@ -69,15 +75,13 @@ async fn show_day(deployment: &Deployment, now: i64) -> Result<Report, Failure> 
         text::grouped(strangers.into()),
     );
     let document = json!({
-        "sms_of_day": {
-            "count": day.count,
-            "max": all,
-            "max_for_strangers": strangers,
-            "is_paused": day.is_paused,
-            "seconds_until_next_day": seconds_until_tomorrow(now),
-        },
+        "count": day.count,
+        "max": all,
+        "max_for_strangers": strangers,
+        "is_paused": day.is_paused,
+        "seconds_until_next_day": seconds_until_tomorrow(now),
     });
-    Ok(Report::done(document, text))
+    Ok((document, text))
 }
 
 fn described(left: &Left) -> String {
@@ -86,7 +90,7 @@ fn described(left: &Left) -> String {
         (0, Some(seconds)) => format!("; the next one in {}", text::duration(seconds)),
         (0, None) => "; a login by code or a reset allows the next one".to_owned(),
     };
-    format!("{:<58} {} of {} left{next}", left.description, left.remaining, left.of)
+    format!("{:<32} {:<58} {} of {} left{next}", left.limit, left.description, left.remaining, left.of)
 }
 
 /// Returns the limits of a user, or of a phone number or an email without a user.

@@ -23,6 +23,8 @@ class FakeAws:
         self.answers = {}
         # Calls that are not permitted; "*" for all.
         self.denied = set()
+        # By the name of a call: how many of them are still throttled.
+        self.throttled = {}
         # By a text of moto: the one that takes its place.
         self.replaced = {}
         upstreams = {"dynamodb": dynamodb_url}
@@ -63,6 +65,9 @@ class FakeAws:
         self.calls.update(permissions(name, body))
         if name in self.denied or "*" in self.denied:
             return denied(request, action)
+        if self.throttled.get(name, 0) > 0:
+            self.throttled[name] -= 1
+            return answered(request, action, {"__type": "ThrottlingException", "message": "slow down"}, 400)
         if name in self.answers:
             return answered(request, action, self.answers[name](body))
         status, headers, answer = forwarded(request, body, upstream(service))

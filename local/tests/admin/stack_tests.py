@@ -33,6 +33,8 @@ def check_stack(folder):
     check_imports(Stack(folder / "first", fake), Stack(folder / "second", fake))
     check_doctor(folder, fake)
     check_failed_import(folder, fake)
+    check_interrupted_export(folder, fake)
+    check_throttled_import(folder, fake)
     check_remaining_sessions(folder, fake)
     check_unknown_stack(folder, fake)
     check_arn(folder, fake)
@@ -49,10 +51,36 @@ def check_failed_import(folder, fake):
     fake.denied = {"dynamodb:Scan"}
     check("dynamodb:Scan" in stack.error("export", "people.export"), "a failed export")
     fake.denied = set()
-    check(not list(stack.folder.glob("people.export*")), "a failed export leaves a file")
+    check(not list(stack.folder.glob(".export-*")), "a failed export leaves a file")
     equal(stack.json("import", "people.jsonl")["created"], 150, "the users after the failure")
     outcomes = [line["outcome"] for line in stack.audit_lines()]
     equal(outcomes, ["started", "failed", "started", "failed", "started", "done"], "the audit lines")
+
+
+def check_interrupted_export(folder, fake):
+    """An export that is interrupted leaves no file, and logs that it was."""
+    stack = Stack(folder / "interrupted", fake)
+
+    def interrupt(_):
+        process.terminate()
+        return {"Items": [], "Count": 0, "ScannedCount": 0}
+
+    fake.answers["dynamodb:Scan"] = interrupt
+    process = stack.start("export", "people.export")
+    _, errors = process.communicate(timeout=600)
+    del fake.answers["dynamodb:Scan"]
+    equal((process.returncode, errors.strip()), (1, "Error: interrupted"), "an interrupted export")
+    equal(list(stack.folder.iterdir()), [], "the files of an interrupted export")
+    equal([line["outcome"] for line in stack.audit_lines()], ["started", "interrupted"], "the audit lines")
+
+
+def check_throttled_import(folder, fake):
+    """While DynamoDB throttles, an import waits and repeats its calls."""
+    stack = Stack(folder / "throttled", fake)
+    write(stack.folder / "people.jsonl", [person(nth) for nth in range(20)])
+    fake.throttled["dynamodb:TransactWriteItems"] = 30
+    equal(stack.json("import", "people.jsonl")["created"], 20, "the users of a throttled import")
+    equal(fake.throttled["dynamodb:TransactWriteItems"], 0, "the calls that were not throttled")
 
 
 def check_remaining_sessions(folder, fake):

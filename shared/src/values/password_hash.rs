@@ -34,8 +34,9 @@ impl Field for PasswordHash {
     fn parse(text: &str) -> Result<Self, InvalidField> {
         let is_known = ["$2a$", "$2b$", "$2y$"].iter().any(|version| text.starts_with(version));
         let parts = text.parse::<bcrypt::HashParts>().ok().filter(|_| is_known);
-        let parts =
-            parts.ok_or(InvalidField("must be a bcrypt hash: $2a$, $2b$ or $2y$, the cost, $, 53 characters"))?;
+        let parts = parts.ok_or(InvalidField(
+            "must be a bcrypt hash: $2a$, $2b$ or $2y$, the cost, $, 53 characters, the 22nd of them ., O, e or u",
+        ))?;
         if !COSTS.contains(&parts.get_cost().into()) {
             return Err(InvalidField("must have a cost from 10 to 16"));
         }
@@ -67,7 +68,8 @@ mod tests {
 
     #[test]
     fn other_hashes_are_rejected() {
-        let hash = "must be a bcrypt hash: $2a$, $2b$ or $2y$, the cost, $, 53 characters";
+        let hash =
+            "must be a bcrypt hash: $2a$, $2b$ or $2y$, the cost, $, 53 characters, the 22nd of them ., O, e or u";
         for text in [
             "",
             "correct horse battery",

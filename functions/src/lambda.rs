@@ -83,10 +83,7 @@ async fn serve_with(
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Event>| {
         Ok::<_, Error>(match connect().await {
             Ok(app) => respond(endpoint, app, event.payload).await,
-            Err(cause) => {
-                tracing::error!(function = endpoint.name, %cause, "failed to start");
-                write(Err(ApiError::Internal(cause)))
-            }
+            Err(cause) => fail(endpoint, event.payload, cause),
         })
     }))
     .await
@@ -162,6 +159,20 @@ pub struct EventResponse {
 /// Responds to one event. Errors of the handler become responses too.
 pub async fn respond(endpoint: Endpoint, app: &App, event: Event) -> EventResponse {
     write(endpoint.respond(app, read(event)).await)
+}
+
+/// Responds to one event of a function that failed to start, and logs it like any other failure.
+fn fail(endpoint: Endpoint, event: Event, cause: BoxError) -> EventResponse {
+    let (request, error) = (read(event), ApiError::Internal(cause));
+    let mut event = shared::events::Event {
+        name: endpoint.name,
+        ip: request.source_ip,
+        request_id: request.request_id,
+        ..Default::default()
+    };
+    error.describe(&mut event);
+    EventLog::for_function(endpoint.name).log(&event, &[], SystemClock.now());
+    write(Err(error))
 }
 
 fn write(result: Result<Response, ApiError>) -> EventResponse {

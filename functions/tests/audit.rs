@@ -91,6 +91,43 @@ async fn each_act_of_a_user_is_one_event_with_the_user() {
         assert_eq!(event["user_id"] == user_id, expected, "{event}");
     }
     assert_eq!(events[1]["phone"], "+82********78");
+    assert_eq!(metrics(&events[2]), ["ably sign_ups=1"]);
+    assert_eq!(metrics(&events[4]), ["ably logins=1"]);
+}
+
+#[tokio::test]
+async fn each_change_names_the_user() {
+    let app = TestApp::new();
+    app.sign_up(EMAIL, PHONE).await;
+    let user_id = app.latest_event()["user_id"].clone();
+    app.clock.advance(60);
+    let (session_id, code) = app.send(PHONE, Some("login")).await;
+    let body = json!({ "session_id": session_id, "phone": PHONE, "auth_code": code }).to_string();
+    let login = app.call(users::login_code::ENDPOINT, json_request(&body)).await;
+    assert_eq!(app.latest_event()["user_id"], user_id, "login-code");
+
+    app.clock.advance(60);
+    let device = login.field("device_token");
+    let body = json!({ "phone": PHONE, "purpose": "login", "device_token": device }).to_string();
+    app.call(sms_auth::send::ENDPOINT, json_request(&body)).await.ok();
+    assert_eq!(app.latest_event()["user_id"], user_id, "sms-auth-send with a device token");
+
+    let sms_session = app.verified_sms_session("01087654321", Some("phone_change")).await;
+    let mut access = login.field("access_token");
+    for (name, body) in [
+        ("password-change", json!({ "current_password": PASSWORD, "password": "zebra battery horse" })),
+        ("email-change", json!({ "email": "new@example.com" })),
+        ("phone-change", json!({ "session_id": sms_session })),
+    ] {
+        access = app.call_by_name(name, bearer_json_request(&access, &body)).await.field("access_token");
+        let event = app.latest_event();
+        assert_eq!((&event["event"], &event["user_id"]), (&json!(name), &user_id));
+    }
+    let sessions = app.call_by_name("sessions", bearer_request(&access)).await.json();
+    let id = sessions["sessions"][0]["id"].as_str().unwrap().to_owned();
+    let request = Request { path_parameters: [("id".to_owned(), id)].into(), ..bearer_request(&access) };
+    app.call_by_name("session-revoke", request).await.assert_status(204);
+    assert_eq!(app.latest_event()["user_id"], user_id, "session-revoke");
 }
 
 #[tokio::test]

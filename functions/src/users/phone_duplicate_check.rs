@@ -57,6 +57,7 @@ pub struct PhoneDuplicateCheckResponse {
 /// 422; 429 if the requests of the client's address are exhausted; or any [`shared::store::StoreError`].
 pub async fn handle(app: &App, request: Request) -> Result<Response, ApiError> {
     let PhoneDuplicateCheckRequest { phone } = request.read(app.config.default_region)?;
+    request.event.phone(&phone);
     let limit = Limit::new(Subject::checks_from_ip(request.ip()), app.config.limits.checks_per_ip);
     let limits = RequestLimits::default().and(limit, |retry_after| ApiError::TooManyRequests { retry_after });
     limits.count(app, app.clock.now()).await?;

@@ -69,6 +69,17 @@ fn counted_errors_are_errors() {
 }
 
 #[test]
+fn every_alarm_notifies_the_operator_and_ends_without_data() {
+    for (id, alarm) in resources(&template(), "AWS::CloudWatch::Alarm") {
+        let action = &alarm["AlarmActions"];
+        let is_conditional = action[0] == "HasAlarmTopic" && action[1][0] == "AlarmTopicArn";
+        let is_list = action[0][0] == "HasAlarmTopic" && action[0][1] == "AlarmTopicArn";
+        assert!(is_conditional || is_list, "{id}: {action}");
+        assert_eq!(alarm["TreatMissingData"], "notBreaching", "{id}");
+    }
+}
+
+#[test]
 fn alarms_exist_for_50_80_and_100_percent_of_the_sms_of_a_day() {
     let template = template();
     for percent in [50, 80, 100] {

@@ -24,6 +24,8 @@ const START: i64 = 46_300 * DAY;
 /// The attack lasts until an hour after the second midnight: a day's total is exhausted before that midnight, and a
 /// new one has room in the hours after the attack, when only the limits of a phone number could still refuse.
 const ATTACK_ENDS_AT: i64 = 2 * DAY + HOUR;
+/// The time from the low conversion to the pause: CloudWatch receives metrics late, and calculates once a minute.
+const ALARM_DELAY: i64 = 300;
 const ENDS_AT: i64 = ATTACK_ENDS_AT + 3 * HOUR;
 
 /// The size of a simulation.
@@ -167,6 +169,8 @@ enum Event {
     Pump,
     Lock(usize),
     Guess(usize),
+    /// The alarm pauses SMS.
+    Pause,
     /// The operator resumes SMS.
     Resume,
     /// Checks that the users whom an attacker locked out get a code for this purpose, and log in.
@@ -239,7 +243,7 @@ pub(crate) async fn run(store: impl Store + Administration + 'static, size: &Siz
     // (`5/3600`), and a reset without a purpose for at most three (`2/10800`).
     schedule(&mut events, ATTACK_ENDS_AT + HOUR, Event::Unlocked(Some("password_reset")));
     schedule(&mut events, ENDS_AT, Event::Unlocked(None));
-    let mut sms_of_days = BTreeMap::new();
+    let (mut sms_of_days, mut was_raised) = (BTreeMap::new(), false);
     while let Some(Reverse((at, event))) = events.pop() {
         if at > ENDS_AT {
             break;
@@ -285,6 +289,8 @@ pub(crate) async fn run(store: impl Store + Administration + 'static, size: &Siz
                 attackers.guess(&deployment, &attacker, account, &people[account].email).await;
                 schedule(&mut events, at + size.guess_every, Event::Guess(nth + 1));
             }
+            Event::Pause if at >= ATTACK_ENDS_AT => {}
+            Event::Pause => deployment.pause_sms().await,
             Event::Resume => deployment.resume_sms().await,
             Event::Unlocked(purpose) => {
                 for person in &mut people[targets.clone()] {
@@ -293,9 +299,12 @@ pub(crate) async fn run(store: impl Store + Administration + 'static, size: &Siz
             }
         }
         sms_of_days.insert(deployment.day(), deployment.sms_of_day());
-        if deployment.raises_alarm() && day == Day::AttackAndPause && at < ATTACK_ENDS_AT {
-            deployment.pause_sms().await;
+        // CloudWatch calls the function when the state changes.
+        let is_raised = deployment.raises_alarm();
+        if is_raised && !was_raised && day == Day::AttackAndPause {
+            schedule(&mut events, at + ALARM_DELAY, Event::Pause);
         }
+        was_raised = is_raised;
     }
 
     report(size, day, &deployment, &people[..honest], &attackers, &sms_of_days);
@@ -307,8 +316,7 @@ pub(crate) async fn run(store: impl Store + Administration + 'static, size: &Siz
     }
     if day == Day::AttackAndPause {
         // The alarm was raised.
-        let alarm = alarm.unwrap();
-        let before = attackers.sms_until(alarm);
+        let before = attackers.sms_until(alarm.unwrap() + ALARM_DELAY);
         assert_eq!(before, attackers.sms_until(ATTACK_ENDS_AT), "an SMS was sent while SMS were paused");
         return;
     }

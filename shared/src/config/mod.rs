@@ -200,18 +200,19 @@ impl Config {
     }
 
     /// Returns the estimated price of an SMS of so many segments, in US dollars: the highest one, if the country is
-    /// unknown.
+    /// unknown. At most `SMS_MAX_PRICE_USD`, because SNS sends no SMS that costs more.
     #[must_use]
     pub fn sms_usd(&self, country: Option<Region>, segments: usize) -> f64 {
+        let max: f64 = self.sms.max_price_usd.parse().unwrap_or_default();
         let price = |country: &Region| {
             let listed = self.sms_prices.by_country.iter().find(|(listed, _)| listed == country);
-            listed.map_or_else(|| self.sms.max_price_usd.parse().unwrap_or_default(), |(_, price)| *price)
+            listed.map_or(max, |(_, price)| *price)
         };
-        let prices = match country {
+        let price = match country {
             Some(country) => price(&country),
             None => self.sms_countries.iter().map(price).fold(0.0, f64::max),
         };
-        prices * segments as f64
+        f64::min(price * segments as f64, max)
     }
 }
 

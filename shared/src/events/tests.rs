@@ -131,3 +131,25 @@ fn text_of_a_client_stays_in_its_field() {
     let event = Event { ip: Some("\"}\n{\"level\":\"ERROR".to_owned()), ..Event::default() };
     assert_eq!(line(None, &event, &[])["ip"], "\"}\n{\"level\":\"ERROR");
 }
+
+#[test]
+fn every_metric_has_a_definition_and_a_value() {
+    let all = Event {
+        name: "login",
+        error_code: Some("USER__NOT_MATCHED"),
+        is_code_verified: true,
+        is_login: true,
+        is_sign_up: true,
+        is_sms_paused: true,
+        ..sent()
+    };
+    let line = line(Some("ably"), &all, &[Region::KR]);
+    let directives = line["_aws"]["CloudWatchMetrics"].as_array().unwrap().iter();
+    let defined = directives.flat_map(|directive| directive["Metrics"].as_array().unwrap());
+    let defined: Vec<_> = defined.map(|metric| metric["Name"].as_str().unwrap()).collect();
+    for metric in Metric::ALL {
+        let name = serde_json::to_value(metric).unwrap();
+        assert!(defined.contains(&name.as_str().unwrap()), "{metric:?} is not defined: {defined:?}");
+        assert!(line[name.as_str().unwrap()].is_number(), "{metric:?} has no value");
+    }
+}

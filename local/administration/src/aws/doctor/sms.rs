@@ -79,12 +79,14 @@ fn check_price(config: &Config, now: i64) -> Finding {
     const CHECK: &str = "SMS price";
     let finding = format!("SNS sends no SMS that costs more than ${} (SmsMaxPriceUsd)", config.sms.max_price_usd);
     let max: f64 = config.sms.max_price_usd.parse().unwrap_or_default();
+    // The last line of an SMS can cost a second segment.
+    let segments = if config.sms_domain.is_some() || !config.sms_app_hashes.is_empty() { 2.0 } else { 1.0 };
     let listed = |country: &Region| config.sms_prices.by_country.iter().find(|(listed, _)| listed == country);
     let join = |countries: Vec<&Region>| countries.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let (unlisted, too_high): (Vec<_>, Vec<_>) = config
         .sms_countries
         .iter()
-        .filter(|country| listed(country).is_none_or(|(_, price)| *price > max))
+        .filter(|country| listed(country).is_none_or(|(_, price)| price * segments > max))
         .partition(|country| listed(country).is_none());
     if !too_high.is_empty() {
         let action = "Deploy with a higher SmsMaxPriceUsd, or without these countries in SmsCountries.";

@@ -70,7 +70,7 @@ pub enum Command {
     Delete(Delete),
     /// Shows or changes the claims in the user's access tokens.
     #[command(
-        after_help = "The next login or refresh issues changed claims. A value is an integer, true, false, or otherwise text of at most 100 characters.\n\nExamples:\n  ./local/admin claims 010-1234-5678\n  \
+        after_help = "The next login or refresh issues changed claims. A value is an integer, true, false, or text of at most 100 characters. functions/README.md lists the names that are reserved.\n\nExamples:\n  ./local/admin claims 010-1234-5678\n  \
                             ./local/admin claims 010-1234-5678 role=editor level=3\n  \
                             ./local/admin claims 010-1234-5678 --unset role"
     )]
@@ -81,7 +81,7 @@ pub enum Command {
     /// Resumes all SMS.
     #[command(after_help = "Example: ./local/admin --stack ably resume-sms")]
     ResumeSms,
-    /// Shows the SMS of the day, or what a user or an address has left.
+    /// Shows the SMS of the day, and what a user or an address has left.
     #[command(after_help = "Examples:\n  ./local/admin limits\n  ./local/admin limits 010-1234-5678\n  \
                             ./local/admin limits --ip 203.0.113.7")]
     Limits(Limits),
@@ -170,7 +170,7 @@ pub struct Import {
     /// At most so many users per second; on AWS, 400 without it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub rate: Option<u32>,
-    /// A new file for the lines that are refused; without it, FILE.report beside FILE.
+    /// A new file for the lines that are refused; without it, FILE.report, or FILE.dry-run.report.
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
 }

@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The operator stopped the command.
 #[derive(Debug, thiserror::Error)]
-#[error("interrupted")]
+#[error("interrupted: repeat the command; an import then continues")]
 pub(crate) struct Interrupted;
 
 /// The signals. Once this exists, they do not end the process.

@@ -69,7 +69,7 @@ def check_interrupted_export(folder, fake):
     process = stack.start("export", "people.export")
     _, errors = process.communicate(timeout=600)
     del fake.answers["dynamodb:Scan"]
-    equal((process.returncode, errors.strip()), (1, "Error: interrupted"), "an interrupted export")
+    equal((process.returncode, errors.strip()), (1, "Error: interrupted: repeat the command; an import then continues"), "an interrupted export")
     equal(list(stack.folder.iterdir()), [], "the files of an interrupted export")
     equal([line["outcome"] for line in stack.audit_lines()], ["started", "interrupted"], "the audit lines")
 

@@ -26,9 +26,9 @@ def licenses_of(tree):
     for line in filter(None, tree.splitlines()):
         crate, license = line.rsplit("|", 1)
         name, version = crate.split(" ")[:2]
-        # Old crates separate alternatives by a slash.
         if not license:
             raise SystemExit(f"{crate} names no license: deny.toml does not accept it either")
+        # Old crates separate alternatives by a slash.
         licenses[name, version.removeprefix("v")] = " OR ".join(map(str.strip, license.split("/")))
     return licenses
 

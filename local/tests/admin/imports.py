@@ -74,6 +74,12 @@ def check_reports(deployment):
     equal((dry["created"], dry["refused"]), (2, 1), "the dry run")
     found = deployment.json("import", str(file), code=1)
     equal((found["created"], found["refused"]), (2, 1), "the import")
+    # Lines of one user, with and without the id.
+    without_id = {name: value for name, value in person(4).items() if name != "id"}
+    write(file, [person(4), without_id, person(4)])
+    dry, found = deployment.json("import", str(file), "--dry-run"), deployment.json("import", str(file))
+    equal((dry["created"], dry["already_imported"]), (1, 2), "the dry run of one user")
+    equal((found["created"], found["already_imported"]), (1, 2), "the import of one user")
     # A user who changed is refused as such.
     write(file, [{**person(1), "phone": "+821099990001"}])
     deployment.json("import", str(file), code=1)
@@ -82,7 +88,7 @@ def check_reports(deployment):
     # An empty progress, as after a power failure, starts at the first line.
     (deployment.folder / "users.jsonl.progress").write_text("", "utf-8")
     equal(deployment.json("import", str(file), code=1)["lines"], 1, "an import with a broken progress")
-    for nth in (1, 3):
+    for nth in (1, 3, 4):
         deployment.text("delete", person(nth)["id"], "--yes")
 
 

@@ -18,6 +18,7 @@ CONSOLE = {
     "cloudwatch:GetMetricData",
     "cloudwatch:ListMetrics",
     "logs:DescribeLogGroups",
+    "logs:DescribeLogStreams",
     "logs:DescribeQueryDefinitions",
     "logs:FilterLogEvents",
     "logs:GetLogEvents",
@@ -69,7 +70,7 @@ def check_interrupted_export(folder, fake):
     process = stack.start("export", "people.export")
     _, errors = process.communicate(timeout=600)
     del fake.answers["dynamodb:Scan"]
-    equal((process.returncode, errors.strip()), (1, "Error: interrupted: repeat the command; an import then continues"), "an interrupted export")
+    equal((process.returncode, errors.strip()), (1, "Error: interrupted: repeat the command"), "an interrupted export")
     equal(list(stack.folder.iterdir()), [], "the files of an interrupted export")
     equal([line["outcome"] for line in stack.audit_lines()], ["started", "interrupted"], "the audit lines")
 
@@ -135,7 +136,7 @@ def check_doctor(folder, fake):
     bare = Stack(folder / "bare", fake)
     states.update(sandbox="true", concurrency=10, rotation=False, recovery="DISABLED", alarms=[])
     found = findings(bare, code=1)
-    problems = {"SMS sandbox", "SMS spending limit", "alarm topic", "alarms", "recovery", "key rotation"}
+    problems = {"SMS sandbox", "SMS spending limit", "alarm topic", "missing alarms", "recovery", "key rotation"}
     equal(names(found, "problem"), problems, "the problems of a bare stack")
     equal(names(found, "warning"), {"concurrency", "SMS price"}, "ten concurrent executions, and no price")
     check(all(found[name]["action"] for name in problems), "a problem does not contain what to do")
@@ -204,7 +205,8 @@ def check_changed_stack(folder, fake, states):
     equal(found["SMS countries"]["status"], "warning", "eleven countries")
     check("KR" in found["SMS price"]["finding"], found["SMS price"])
     check("does not exist" in found["alarm topic"]["finding"], found["alarm topic"])
-    check("Api5xxAlarm" in found["alarms"]["finding"], found["alarms"])
+    check("Api5xxAlarm" in found["missing alarms"]["finding"], found["missing alarms"])
+    check("Nobody is notified" in found["alarms"]["finding"], found["alarms"])
     equal(
         names(found, "problem") - {"recovery", "key rotation"},
         {
@@ -213,6 +215,7 @@ def check_changed_stack(folder, fake, states):
             "alarms",
             "concurrency",
             "deletion protection",
+            "missing alarms",
             "expiry of Limits",
             "expiry of Sessions",
             "expiry of SmsSessions",
@@ -252,8 +255,8 @@ def check_denied(stack, fake):
         "recovery": "dynamodb:DescribeContinuousBackups",
         "key rotation": "secretsmanager:DescribeSecret",
         "alarms": "cloudwatch:DescribeAlarms",
-        "signing key": "",
-        "SMS pause": "",
+        "signing key": "could not be checked",
+        "SMS pause": "could not be checked",
     }.items():
         equal(found[name]["status"], "unchecked", name)
         check(call in found[name]["finding"] and "OperatorPolicy" in found[name]["action"], found[name])

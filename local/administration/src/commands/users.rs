@@ -108,8 +108,12 @@ pub(crate) async fn claims(
             if deployment.store.set_claims(user.id, &user.claims, &claims, clock.now()).await? {
                 return Ok(true);
             }
-            let exists = deployment.store.user(&UserKey::Id(user.id)).await?.is_some();
-            if exists { Err("the claims of the user changed meanwhile: repeat the command".into()) } else { Ok(false) }
+            match deployment.store.user(&UserKey::Id(user.id)).await? {
+                None => Ok(false),
+                // The response to an earlier attempt was lost.
+                Some(user) if user.claims == claims => Ok(true),
+                Some(_) => Err("the claims of the user changed meanwhile: repeat the command".into()),
+            }
         };
         act(deployment, clock, "claims", user.id, step).await?;
     }

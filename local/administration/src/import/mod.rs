@@ -205,11 +205,9 @@ impl<'a> Import<'a> {
             return Ok(false);
         }
         if let Some(seen) = &mut self.seen {
-            // A refused line takes no email and no phone number from a later one.
-            let exists = |nth: usize| {
-                matches!(outcomes.get(nth), Some(Some(LineOutcome::Created | LineOutcome::AlreadyImported)))
-            };
-            keys.into_iter().filter(|(nth, _)| exists(*nth)).for_each(|(_, keys)| seen.add(keys));
+            // A refused line takes no email and no phone number from a later one. A user who exists is found again.
+            let is_created = |nth: usize| matches!(outcomes.get(nth), Some(Some(LineOutcome::Created)));
+            keys.into_iter().filter(|(nth, _)| is_created(*nth)).for_each(|(_, keys)| seen.add(keys));
         }
         self.record(first, outcomes, report)?;
         Ok(true)

@@ -106,8 +106,12 @@ fn check_alarms(alarms: &[(&'static str, MetricAlarm)], topic: &str) -> Vec<Find
     });
     if !missing.is_empty() {
         let finding = format!("The stack lacks these alarms: {}.", missing.join(", "));
-        findings.push(Finding::problem(CHECK, finding, "Deploy the template again."));
-    } else if silent.is_empty() {
+        findings.push(Finding::problem("missing alarms", finding, "Deploy the template again."));
+    }
+    if alarms.is_empty() {
+        return findings;
+    }
+    if silent.is_empty() {
         findings.push(Finding::ok(CHECK, format!("{} alarms are sent to the topic.", alarms.len())));
     } else {
         let action = "Deploy with an AlarmTopicArn, and enable the actions of the alarms.";
@@ -133,9 +137,10 @@ mod tests {
     fn the_alarms_are_those_of_the_template() {
         let template = include_str!("../../../../../template.yaml");
         let mut ids: Vec<_> = template
-            .split("    Type: AWS::CloudWatch::Alarm\n")
-            .filter_map(|before| before.trim_end().lines().last()?.trim().strip_suffix(':'))
-            .filter(|id| id.ends_with("Alarm"))
+            .rsplit_once("    Type: AWS::CloudWatch::Alarm\n")
+            .map(|(before, _)| before.split("    Type: AWS::CloudWatch::Alarm\n"))
+            .unwrap()
+            .map(|before| before.trim_end().lines().last().unwrap().trim().strip_suffix(':').unwrap())
             .collect();
         ids.sort_unstable();
         assert_eq!(ids, ALARMS);

@@ -72,7 +72,7 @@ async fn check_concurrency(sdk: &SdkConfig, stack: &Described) -> Finding {
         Ok(settings) => settings,
         Err(error) => return unchecked(CHECK, &error),
     };
-    // Without those that are reserved for other functions.
+    // Excludes the concurrency that is reserved for other functions.
     let allowed = settings.account_limit().and_then(|limit| limit.unreserved_concurrent_executions());
     let Some(allowed) = allowed else {
         let reason = "It could not be checked: Lambda returned no limit.";

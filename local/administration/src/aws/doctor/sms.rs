@@ -16,8 +16,9 @@ use crate::text::grouped;
 const DEFAULT_SPEND_LIMIT: f64 = 1.0;
 /// The number of countries from which the list is probably wider than the users are.
 const MANY_COUNTRIES: usize = 10;
+const DAY_SECONDS: i64 = 24 * 60 * 60;
 /// The age from which the prices of SMS are old: a year.
-const OLD_PRICES_SECONDS: i64 = 366 * 24 * 60 * 60;
+const OLD_PRICES_SECONDS: i64 = 366 * DAY_SECONDS;
 /// The price from which an SMS is expensive in most countries.
 const HIGH_PRICE: f64 = 0.5;
 
@@ -59,7 +60,7 @@ async fn check_spend_limit(client: &Client, config: &Config) -> Finding {
         Err(error) => return unchecked(CHECK, &error),
     };
     let limit = attributes.get("MonthlySpendLimit").and_then(|limit| limit.parse().ok()).unwrap_or(DEFAULT_SPEND_LIMIT);
-    let most = f64::from(config.limits.sms_per_day) * config.sms_usd(None, 1) * 30.0;
+    let most = f64::from(config.limits.sms_per_day) * config.sms_usd(None, segments(config)) * 30.0;
     let finding = format!(
         "The monthly spending limit for SMS is ${limit}; SmsPerDay ({}) allows SMS for up to ${most:.0} a month, at \
          the highest price of your countries",
@@ -75,31 +76,44 @@ async fn check_spend_limit(client: &Client, config: &Config) -> Finding {
     }
 }
 
+/// Returns the segments that an SMS may have: the last line with the domain can cost a second one.
+fn segments(config: &Config) -> usize {
+    if config.sms_domain.is_some() { 2 } else { 1 }
+}
+
 fn check_price(config: &Config, now: i64) -> Finding {
     const CHECK: &str = "SMS price";
     let finding = format!("SNS sends no SMS that costs more than ${} (SmsMaxPriceUsd)", config.sms.max_price_usd);
     let max: f64 = config.sms.max_price_usd.parse().unwrap_or_default();
-    // The last line of an SMS can cost a second segment.
-    let segments = if config.sms_domain.is_some() || !config.sms_app_hashes.is_empty() { 2.0 } else { 1.0 };
     let listed = |country: &Region| config.sms_prices.by_country.iter().find(|(listed, _)| listed == country);
+    let highest = config.sms_prices.by_country.iter().map(|(_, price)| *price).fold(0.0, f64::max);
     let join = |countries: Vec<&Region>| countries.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let (unlisted, too_high): (Vec<_>, Vec<_>) = config
         .sms_countries
         .iter()
-        .filter(|country| listed(country).is_none_or(|(_, price)| price * segments > max))
+        .filter(|country| listed(country).is_none_or(|(_, price)| *price > max))
         .partition(|country| listed(country).is_none());
     if !too_high.is_empty() {
         let action = "Deploy with a higher SmsMaxPriceUsd, or without these countries in SmsCountries.";
         Finding::problem(CHECK, format!("{finding}: nobody gets one in {}.", join(too_high)), action)
+    } else if segments(config) as f64 * highest > max {
+        let action = "Deploy with a SmsMaxPriceUsd of twice the highest price of your countries.";
+        let reason = "SMS_DOMAIN can cost a second segment, and an SMS of two is then not sent";
+        Finding::warning(CHECK, format!("{finding}: {reason}."), action)
     } else if max >= HIGH_PRICE {
         let action = "Deploy with the price of the most expensive country of your users as SmsMaxPriceUsd.";
         Finding::warning(CHECK, format!("{finding}, which few countries require."), action)
     } else if !unlisted.is_empty() {
         let action = "Deploy with the prices of your countries, and their date, as SmsPricesUsd.";
         Finding::warning(CHECK, format!("{finding}. No price is known for {}.", join(unlisted)), action)
-    } else if config.sms_prices.date.is_some_and(|date| now - date > OLD_PRICES_SECONDS) {
+    } else if config.sms_prices.date.is_some_and(|date| !(date - DAY_SECONDS..date + OLD_PRICES_SECONDS).contains(&now))
+    {
         let action = "Read the current prices, and deploy with them as SmsPricesUsd.";
-        Finding::warning(CHECK, format!("{finding}. The prices of SmsPricesUsd are older than a year."), action)
+        Finding::warning(
+            CHECK,
+            format!("{finding}. The prices of SmsPricesUsd are older than a year, or their date is in the future."),
+            action,
+        )
     } else {
         Finding::ok(CHECK, format!("{finding}."))
     }

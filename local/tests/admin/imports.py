@@ -8,7 +8,7 @@ from program import check, equal
 
 USERS = 2000
 # Enough for a kill between the first and the last line.
-KILLED_AFTER, SLOW = 500, "500"
+KILLED_AFTER, SLOW, SLOWER = 500, "500", "100"
 
 
 def check_imports(deployment, fresh):
@@ -97,7 +97,7 @@ def check_corrected_file(deployment):
     people = [person(nth) for nth in range(600)]
     file = deployment.folder / "corrected.jsonl"
     write(file, [*people[:300], "{}", *people[300:]])
-    deployment.kill_import("corrected.jsonl", 400, "--rate", SLOW)
+    deployment.kill_import("corrected.jsonl", 310, "--rate", SLOWER)
     report = deployment.folder / "corrected.jsonl.report"
     check(report.read_text("utf-8").startswith('{"errors"'), "no refused line before the correction")
     write(file, people)
@@ -108,7 +108,7 @@ def check_corrected_file(deployment):
 
     # An import that is interrupted logs what it did, and continues without its report.
     write(file, [{}, *people])
-    deployment.kill_import("corrected.jsonl", 200, "--rate", SLOW, by=signal.SIGTERM, code=1)
+    deployment.kill_import("corrected.jsonl", 200, "--rate", SLOWER, by=signal.SIGTERM, code=1)
     last = deployment.audit_lines()[-1]
     check(last["outcome"] == "interrupted" and last["already_imported"] >= 199, last)
     report.unlink()

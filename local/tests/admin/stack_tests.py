@@ -64,6 +64,8 @@ def check_interrupted_export(folder, fake):
 
     def interrupt(_):
         process.terminate()
+        # Until then, the command has no answer.
+        process.wait(600)
         return {"Items": [], "Count": 0, "ScannedCount": 0}
 
     fake.answers["dynamodb:Scan"] = interrupt

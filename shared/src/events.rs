@@ -4,15 +4,16 @@
 //! and without a call. No line contains a code, a password, a token, the id of a session, an email or a whole phone
 //! number.
 //!
-//! To add a metric: a variant of [`Metric`], and its widget or alarm in `template.yaml`.
+//! To add a metric: a variant of [`Metric`], its place in the directives and its value in the line, and its widget or
+//! alarm in `template.yaml`. Tests name what is missing.
 
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use time::OffsetDateTime;
 
+use crate::clock::timestamp;
 use crate::values::{Phone, Purpose, Region, UserId};
 
 /// The namespace of all metrics.
@@ -304,6 +305,7 @@ impl Serialize for Line<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let event = self.event;
         let mut line = serializer.serialize_map(None)?;
+        // Lambda requires it of a line that it filters by the level.
         line.serialize_entry("timestamp", &timestamp(self.now))?;
         line.serialize_entry("level", event.outcome.level())?;
         line.serialize_entry("event", event.name)?;
@@ -337,14 +339,6 @@ impl Serialize for Line<'_> {
 
 fn entry<M: SerializeMap>(line: &mut M, name: &str, value: Option<impl Serialize>) -> Result<(), M::Error> {
     value.map_or(Ok(()), |value| line.serialize_entry(name, &value))
-}
-
-/// Returns the time in RFC 3339, which Lambda requires of a line that it filters.
-fn timestamp(now: i64) -> String {
-    let time = OffsetDateTime::from_unix_timestamp(now).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let (year, month, day) = time.to_calendar_date();
-    let (hour, minute, second) = time.to_hms();
-    format!("{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z", u8::from(month))
 }
 
 #[cfg(test)]

@@ -289,7 +289,6 @@ pub(crate) async fn run(store: impl Store + Administration + 'static, size: &Siz
                 attackers.guess(&deployment, &attacker, account, &people[account].email).await;
                 schedule(&mut events, at + size.guess_every, Event::Guess(nth + 1));
             }
-            Event::Pause if at >= ATTACK_ENDS_AT => {}
             Event::Pause => deployment.pause_sms().await,
             Event::Resume => deployment.resume_sms().await,
             Event::Unlocked(purpose) => {
@@ -301,7 +300,7 @@ pub(crate) async fn run(store: impl Store + Administration + 'static, size: &Siz
         sms_of_days.insert(deployment.day(), deployment.sms_of_day());
         // CloudWatch calls the function when the state changes.
         let is_raised = deployment.raises_alarm();
-        if is_raised && !was_raised && day == Day::AttackAndPause {
+        if is_raised && !was_raised && day == Day::AttackAndPause && at + ALARM_DELAY < ATTACK_ENDS_AT {
             schedule(&mut events, at + ALARM_DELAY, Event::Pause);
         }
         was_raised = is_raised;

@@ -5,6 +5,7 @@
 use async_trait::async_trait;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
+use shared::clock::timestamp;
 use shared::error::BoxError;
 use shared::store::StoreError;
 use shared::values::UserId;
@@ -12,7 +13,6 @@ use uuid::Uuid;
 
 use crate::deployment::Deployment;
 use crate::interrupt::Interrupted;
-use crate::text;
 
 /// A place where audit lines are kept.
 #[async_trait]
@@ -87,7 +87,7 @@ pub async fn audited<T>(
     let line = |outcome: &str, counts: Counts| {
         let now_millis = now_millis();
         let line = Line {
-            timestamp: text::timestamp(now_millis.div_euclid(1000)),
+            timestamp: timestamp(now_millis.div_euclid(1000)),
             level: "INFO",
             event: "operator",
             command: act.command,

@@ -1,22 +1,12 @@
 //! Numbers and times, as they are printed.
 
-use time::OffsetDateTime;
-
-/// Returns a time as in RFC 3339, in UTC: `2026-01-31T12:00:00Z`.
-pub(crate) fn timestamp(seconds: i64) -> String {
-    let Ok(time) = OffsetDateTime::from_unix_timestamp(seconds) else { return seconds.to_string() };
-    let (date, clock) = (date(time), (time.hour(), time.minute(), time.second()));
-    format!("{date}T{:02}:{:02}:{:02}Z", clock.0, clock.1, clock.2)
-}
-
-fn date(time: OffsetDateTime) -> String {
-    format!("{:04}-{:02}-{:02}", time.year(), u8::from(time.month()), time.day())
-}
+#[cfg(feature = "aws")]
+use shared::clock::timestamp;
 
 /// Returns the date (UTC) of a time: `2026/01/31`.
 #[cfg(feature = "aws")]
 pub(crate) fn folder_of_date(seconds: i64) -> String {
-    OffsetDateTime::from_unix_timestamp(seconds).map(date).unwrap_or_default().replace('-', "/")
+    timestamp(seconds).chars().take_while(|character| *character != 'T').collect::<String>().replace('-', "/")
 }
 
 /// Returns a number with commas: `1,234,567`.
@@ -48,8 +38,6 @@ mod tests {
 
     #[test]
     fn numbers_and_times_are_readable() {
-        assert_eq!(timestamp(1_769_860_800), "2026-01-31T12:00:00Z");
-        assert_eq!(timestamp(0), "1970-01-01T00:00:00Z");
         assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!([59, 60, 3661, 90_000].map(duration), ["59 s", "1 min 0 s", "1 h 1 min", "1 d 1 h"]);
     }

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use serde_json::{Value as Json, json};
-use shared::clock::Clock;
+use shared::clock::{Clock, timestamp};
 use shared::error::BoxError;
 use shared::store::{User, UserKey};
 use shared::values::claims::RESERVED;
@@ -12,7 +12,7 @@ use shared::values::{Claims, UserId};
 use crate::audit::{Act, audited};
 use crate::deployment::Deployment;
 use crate::report::{Failure, Report};
-use crate::{cli, key, record, text};
+use crate::{cli, key, record};
 
 /// Shows a user. The hash of the password is never shown.
 pub(crate) async fn find(key: &str, deployment: &Deployment) -> Result<Report, Failure> {
@@ -34,7 +34,7 @@ fn described(user: &User) -> String {
         ("email", user.email.as_str().to_owned()),
         ("phone number", user.phone.e164().to_owned()),
     ];
-    lines.extend(times.map(|(name, time)| (name, text::timestamp(time))));
+    lines.extend(times.map(|(name, time)| (name, timestamp(time))));
     lines.push(("disabled", if user.is_disabled { "yes" } else { "no" }.to_owned()));
     lines.push(("token version", user.token_version.to_string()));
     lines.push(("claims", json!(user.claims).to_string()));
@@ -87,7 +87,7 @@ fn is_confirmed(user: &User) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() {
         return Err(Failure::usage("delete requires --yes without a terminal"));
     }
-    let created = text::timestamp(user.created_at);
+    let created = timestamp(user.created_at);
     write!(io::stderr(), "Delete the user {}, who signed up at {created}? Type yes: ", user.id)?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
